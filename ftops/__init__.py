@@ -1,0 +1,1 @@
+"""ftops: fine-tuning jobs as reviewed, reconciled, audited configuration."""

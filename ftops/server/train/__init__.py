@@ -1,0 +1,1 @@
+"""Training and sampling of small language models on the CPU, in numpy."""
