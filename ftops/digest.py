@@ -15,7 +15,7 @@ SHORT_DIGITS = 12
 
 
 def canonical_json(value: object) -> bytes:
-    """Encode *value* with sorted keys, no white space, and whole floats as integers, so that equal means equal bytes."""
+    """Encode *value* with sorted keys, no white space, and whole floats as integers: equal means equal bytes."""
     return orjson.dumps(_normalised(value), option=orjson.OPT_SORT_KEYS)
 
 

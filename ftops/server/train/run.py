@@ -41,7 +41,7 @@ class TrainingRun:
     hyperparameters: Hyperparameters
     seed: int
     folder: Path
-    """Private to this run: its resumable state and `checkpoints/step-<n>/`. A run that finds state there goes on from it."""
+    """Private to this run: its resumable state and `checkpoints/step-<n>/`. A run that finds state goes on from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
