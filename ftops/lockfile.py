@@ -1,0 +1,304 @@
+"""The lockfile's content: what ftops asked for, what came of it, and the chain that proves both unchanged.
+
+Pure: bytes to values and back. `lockstore` keeps it on disk.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.digest import Digest, digest_of
+
+VERSION = 1
+"""A reader refuses a greater one. A new field raises it: a reader that dropped what it does not know would lose ids."""
+
+REBUILD = "take the file from git (`git checkout -- {path}`), or run `ftops lock rebuild`"
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A value of the lockfile: what is at its default is not written, what is unknown is refused."""
+
+
+class DataFile(_Value, frozen=True, kw_only=True):
+    """A training or validation file, as it was when its digest was taken."""
+
+    path: str
+    sha256: str
+    """64 hexadecimal digits, of the bytes that are uploaded."""
+    bytes: int
+    rows: int
+    file_id: str | None = None
+    """The provider's id, once uploaded."""
+
+
+class ParentInput(_Value, frozen=True, kw_only=True):
+    """The generation that a chained spec goes on from, and which of its checkpoints."""
+
+    spec: str
+    digest: Digest
+    checkpoint: str
+
+
+class Inputs(_Value, frozen=True, kw_only=True):
+    """All that changes the trained model, and where it came from."""
+
+    model: str | ParentInput
+    method: dict[str, object]
+    training_file: DataFile
+    validation_file: DataFile | None = None
+    seed: int | None = None
+    suffix: str | None = None
+    integrations: tuple[dict[str, object], ...] = ()
+
+    def digest(self, target: str) -> Digest:
+        """The identity of a training run on *target*: file names, rows and ids are not part of it."""
+        return digest_of({"target": target, **self.identity()})
+
+    def identity(self) -> dict[str, object]:
+        """What the digest covers, by field."""
+        match self.model:
+            case ParentInput(digest=digest, checkpoint=checkpoint):
+                model: object = {"parent": digest, "checkpoint": checkpoint}
+            case name:
+                model = name
+        return {
+            "model": model,
+            "method": self.method,
+            "seed": self.seed,
+            "suffix": self.suffix,
+            "integrations": list(self.integrations),
+            "training_file": self.training_file.sha256,
+            "validation_file": self.validation_file.sha256 if self.validation_file else None,
+        }
+
+
+class JobError(_Value, frozen=True, kw_only=True):
+    """The API's own words on a failed job."""
+
+    code: str | None = None
+    message: str | None = None
+    param: str | None = None
+
+
+class JobRecord(_Value, frozen=True, kw_only=True):
+    """A job at the provider, as last seen; times are unix seconds."""
+
+    id: str
+    status: str
+    created_at: int
+    finished_at: int | None = None
+    error: JobError | None = None
+
+
+class CheckpointRecord(_Value, frozen=True, kw_only=True):
+    """A checkpoint that can be used as a model."""
+
+    model: str
+    step: int
+    metrics: dict[str, float] = {}
+
+
+class Chosen(_Value, frozen=True, kw_only=True):
+    """Which checkpoint became the model, by which rule of the spec."""
+
+    policy: str
+    step: int
+
+
+class Generation(_Value, frozen=True, kw_only=True):
+    """One training run of a spec, from request to model."""
+
+    digest: Digest
+    inputs: Inputs
+    request: dict[str, object]
+    """As sent, with the provider's file ids and model id."""
+    job: JobRecord
+    attempt: int = 1
+    hyperparameters: dict[str, object] = {}
+    """As the provider resolved them: `auto` replaced by numbers."""
+    trained_tokens: int | None = None
+    model: str | None = None
+    checkpoint: Chosen | None = None
+    checkpoints: tuple[CheckpointRecord, ...] = ()
+    metrics: dict[str, float] = {}
+    """Of the chosen checkpoint."""
+    commit: str | None = None
+    """The git commit that asked for it."""
+    hash: str = ""
+    """Over this content and the hash of the generation before it."""
+
+
+class Intent(_Value, frozen=True, kw_only=True):
+    """A create that is about to be sent, or whose outcome is not known yet."""
+
+    digest: Digest
+    inputs: Inputs
+    request: dict[str, object]
+    started_at: int
+    attempt: int = 1
+    commit: str | None = None
+
+
+class Entry(_Value, frozen=True, kw_only=True):
+    """All that is known of one spec: the newest generation last asked for, and those before it, oldest first."""
+
+    generation: Generation | None = None
+    history: tuple[Generation, ...] = ()
+    intent: Intent | None = None
+
+    def find(self, digest: Digest) -> Generation | None:
+        """The newest earlier generation with *digest*."""
+        return next((old for old in reversed(self.history) if old.digest == digest), None)
+
+
+class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of one target."""
+
+    version: int = VERSION
+    target: str
+    models: dict[str, Entry] = {}
+
+
+class _Document(msgspec.Struct):
+    """The outer shape, decoded first: entries one by one after it, so that an error names its entry."""
+
+    version: int
+    target: str
+    models: dict[str, msgspec.Raw] = {}
+
+
+def encode(lock: Lockfile) -> bytes:
+    """Canonical text: sorted names, two spaces, LF, a final newline. Equal content gives equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(lock, order="deterministic"), indent=2) + b"\n"
+
+
+def decode(content: bytes, path: str) -> Lockfile:
+    """Read the text of *path*.
+
+    Raises:
+        ProblemsError: It is not a lockfile, is damaged, or is of a newer ftops.
+    """
+    try:
+        document = msgspec.json.decode(content, type=_Document)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemsError(_malformed(content, path, str(error))) from None
+    if document.version > VERSION:
+        raise ProblemsError(
+            Diagnostic(
+                code="lock-version",
+                summary=f"`{path}` has version {document.version}, and this ftops reads up to version {VERSION}",
+                place=Place(path=path),
+                why="a newer ftops wrote it, and reading it halfway could lose model ids",
+                fix="upgrade ftops, for example with `pip install --upgrade ftops`",
+            )
+        )
+    models: dict[str, Entry] = {}
+    problems: list[Diagnostic] = []
+    for name, raw in document.models.items():
+        try:
+            models[name] = msgspec.json.decode(raw, type=Entry)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            problems.append(_bad_entry(content, path, name, str(error)))
+    if problems:
+        raise ProblemsError(*problems)
+    return Lockfile(version=document.version, target=document.target, models=models)
+
+
+def verify(lock: Lockfile, path: str) -> tuple[Diagnostic, ...]:
+    """Find every entry that was changed by anything but ftops: its hash or its digest does not match its content."""
+    return tuple(
+        Diagnostic(
+            code="lock-edited",
+            summary=f"the entry `{name}` was changed by hand: {what}",
+            place=Place(path=path),
+            why="every generation carries a hash of its content and of the generations before it",
+            fix=REBUILD.format(path=path),
+        )
+        for name, entry in sorted(lock.models.items())
+        for what in _broken(entry, lock.target)
+    )
+
+
+def with_intent(lock: Lockfile, name: str, intent: Intent) -> Lockfile:
+    """Record that a create is about to be sent."""
+    entry = lock.models.get(name, Entry())
+    return _with_entry(lock, name, msgspec.structs.replace(entry, intent=intent))
+
+
+def without_intent(lock: Lockfile, name: str) -> Lockfile:
+    """Record that a create certainly had no effect."""
+    entry = msgspec.structs.replace(lock.models[name], intent=None)
+    if entry != Entry():
+        return _with_entry(lock, name, entry)
+    return msgspec.structs.replace(lock, models={key: old for key, old in lock.models.items() if key != name})
+
+
+def with_generation(lock: Lockfile, name: str, generation: Generation) -> Lockfile:
+    """Record *generation* as the current one; another job's becomes history, the same job's is replaced."""
+    entry = lock.models.get(name, Entry())
+    history = entry.history
+    if entry.generation and entry.generation.job.id != generation.job.id:
+        history = (*history, entry.generation)
+    sealed = _sealed(generation, history[-1].hash if history else "")
+    intent = entry.intent if entry.intent and entry.intent.digest != generation.digest else None
+    return _with_entry(lock, name, Entry(generation=sealed, history=history, intent=intent))
+
+
+def forgotten(lock: Lockfile, name: str) -> Lockfile:
+    """Record that no spec asks for *name* any more: its generation becomes history, its model id stays readable."""
+    entry = lock.models[name]
+    history = (*entry.history, entry.generation) if entry.generation else entry.history
+    return _with_entry(lock, name, msgspec.structs.replace(entry, generation=None, history=history))
+
+
+def _with_entry(lock: Lockfile, name: str, entry: Entry) -> Lockfile:
+    return msgspec.structs.replace(lock, models={**lock.models, name: entry})
+
+
+def _sealed(generation: Generation, before: str) -> Generation:
+    return msgspec.structs.replace(generation, hash=_hash(generation, before))
+
+
+def _hash(generation: Generation, before: str) -> str:
+    content = msgspec.to_builtins(msgspec.structs.replace(generation, hash=""))
+    return digest_of({"before": before, "content": content})
+
+
+def _broken(entry: Entry, target: str) -> list[str]:
+    before, found = "", []
+    generations = (*entry.history, entry.generation) if entry.generation else entry.history
+    for number, generation in enumerate(generations, start=1):
+        if generation.hash != _hash(generation, before):
+            found.append(f"the hash of generation {number} does not match its content")
+        elif generation.digest != generation.inputs.digest(target):
+            found.append(f"the digest of generation {number} does not match its inputs")
+        before = generation.hash
+    if entry.intent and entry.intent.digest != entry.intent.inputs.digest(target):
+        found.append("the digest of its intent does not match its inputs")
+    return found
+
+
+def _malformed(content: bytes, path: str, message: str) -> Diagnostic:
+    offset = re.search(r"\(byte (\d+)\)", message)
+    line = content[: int(offset[1])].count(b"\n") + 1 if offset else None
+    return Diagnostic(
+        code="lock-malformed",
+        summary=f"`{path}` is not a lockfile: {message[:1].lower()}{message[1:]}",
+        place=Place(path=path, line=line),
+        why="only ftops writes it; a merge conflict or an edit by hand leaves it unreadable",
+        fix=REBUILD.format(path=path),
+    )
+
+
+def _bad_entry(content: bytes, path: str, name: str, message: str) -> Diagnostic:
+    at = content.find(msgspec.json.encode(name) + b":")
+    return Diagnostic(
+        code="lock-malformed",
+        summary=f"the entry `{name}` of `{path}` is damaged: {message[:1].lower()}{message[1:]}",
+        place=Place(path=path, line=content[:at].count(b"\n") + 1 if at >= 0 else None),
+        why="only ftops writes it; a merge conflict or an edit by hand leaves it unreadable",
+        fix=REBUILD.format(path=path),
+    )
