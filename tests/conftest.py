@@ -1,0 +1,53 @@
+"""A world of its own for every test, and a clock that it holds."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOREIGN = ("AZURE_", "CI", "FTOPS_", "GITHUB_", "GIT_", "NO_COLOR", "FORCE_COLOR", "OPENAI_")
+"""What begins the names of variables that change what ftops does: a test sets those that it is about."""
+
+
+class HeldClock:
+    """A clock that moves only when it is told, or slept on."""
+
+    def __init__(self, start: int) -> None:
+        self.time: float = start
+        self.slept: list[float] = []
+
+    def now(self) -> int:
+        return int(self.time)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+    def advance(self, seconds: float) -> None:
+        self.time += seconds
+
+
+@pytest.fixture
+def clock() -> HeldClock:
+    return HeldClock(start=1_750_000_000)
+
+
+@pytest.fixture(autouse=True)
+def own_world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key, no git identity and no home folder of the person who runs the tests reaches them or is touched by them."""
+    for name in os.environ:
+        if name.startswith(FOREIGN):
+            monkeypatch.delenv(name)
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    # A slow test trains the small instruct model, which is fetched once into the person's cache, and not for every test.
+    if "slow" not in request.keywords:
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
