@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FOREIGN = ("AZURE_", "CI", "FTOPS_", "GITHUB_", "GIT_", "NO_COLOR", "FORCE_COLOR", "OPENAI_")
 """What begins the names of variables that change what ftops does: a test sets those that it is about."""
@@ -38,8 +34,10 @@ def clock() -> HeldClock:
 
 
 @pytest.fixture(autouse=True)
-def own_world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key, no git identity and no home folder of the person who runs the tests reaches them or is touched by them."""
+def own_world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep the tests from the key, git identity and home folder of the person who runs them."""
     for name in os.environ:
         if name.startswith(FOREIGN):
             monkeypatch.delenv(name)
@@ -47,7 +45,7 @@ def own_world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    # A slow test trains the small instruct model, which is fetched once into the person's cache, and not for every test.
+    # A slow test trains the small instruct model: fetched once, into the person's cache, and not anew for every test.
     if "slow" not in request.keywords:
-        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
