@@ -1,0 +1,1 @@
+"""What is to be done: desired, recorded and observed, compared. Pure."""

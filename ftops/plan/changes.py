@@ -1,0 +1,106 @@
+"""A change that a plan holds: what is to be done about one model, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ftops.lockfile import Generation, Inputs
+    from ftops.plan.desired import Desired
+    from ftops.plan.observed import JobSeen
+
+
+class Kind(StrEnum):
+    """What is to be done."""
+
+    CREATE = "create"
+    """Train: there is no job yet."""
+    REPLACE = "replace"
+    """Train again: the spec or its data changed; the old generation becomes history."""
+    ADOPT = "adopt"
+    """Record a job or model that is there already, instead of paying for it twice."""
+    COLLECT = "collect"
+    """Record what came of a job that has ended."""
+    SELECT = "select"
+    """Choose another checkpoint of a trained model; nothing is trained."""
+    FORGET = "forget"
+    """No spec asks for it: it becomes history; the model stays."""
+    AWAIT = "await"
+    """Still training."""
+    PAUSED = "paused"
+    """Paused by a person, so only a person resumes it."""
+    BLOCKED = "blocked"
+    """Failed or cancelled: not tried again until the spec changes or a person says so."""
+    DRIFT = "drift"
+    """The provider no longer has what the lockfile says."""
+    UNRECORDED = "unrecorded"
+    """Made by ftops, but neither asked for nor recorded: reported only."""
+    NONE = "none"
+    """As it should be."""
+
+
+PAID = frozenset({Kind.CREATE, Kind.REPLACE})
+PENDING = PAID | {Kind.ADOPT, Kind.COLLECT, Kind.SELECT, Kind.FORGET, Kind.DRIFT}
+"""Kinds that make `plan --detailed-exitcode` answer 2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One field whose value asks for another model."""
+
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One line of a plan."""
+
+    name: str
+    kind: Kind
+    reason: str
+    causes: tuple[Cause, ...] = ()
+    desired: Desired | None = None
+    recorded: Generation | None = None
+    """The generation that it is about; for a replacement, the one replaced."""
+    seen: JobSeen | None = None
+    attempt: int = 1
+    """Of a create: 1 + the failed attempts with the same digest."""
+    waits_for: str | None = None
+    """The spec whose model this one starts from, while that model is not there yet."""
+
+
+def causes(before: Inputs, after: Inputs) -> tuple[Cause, ...]:
+    """Name every field in which two generations differ, leaf by leaf."""
+    old, new = _leaves(before), _leaves(after)
+    fields = sorted(old.keys() | new.keys())
+    return tuple(
+        Cause(field=field, before=old.get(field, "default"), after=new.get(field, "default"))
+        for field in fields
+        if old.get(field) != new.get(field)
+    )
+
+
+def _leaves(inputs: Inputs) -> dict[str, str]:
+    found: dict[str, str] = {}
+    _flatten("", inputs.identity(), found)
+    for field, file in (("training_file", inputs.training_file), ("validation_file", inputs.validation_file)):
+        if file:
+            found[field] = f"{file.rows} rows ({file.sha256[:12]})"
+    return found
+
+
+def _flatten(prefix: str, value: object, found: dict[str, str]) -> None:
+    """Name leaves as people do: a hyperparameter by its own name, not by its path in the request."""
+    match value:
+        case dict():
+            for key, item in value.items():
+                hidden = key in {"hyperparameters", "supervised", "dpo", "reinforcement", "method"}
+                _flatten(prefix if hidden else f"{prefix}{key}.", item, found)
+        case None | []:
+            pass
+        case _:
+            found[prefix.rstrip(".")] = str(value).removeprefix("sha256:")[:60]

@@ -1,0 +1,165 @@
+"""The decision table: desired x recorded x observed gives a change and its reason. The heart of ftops, and pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, assert_never
+
+from ftops.digest import short
+from ftops.lockfile import Entry, Generation, Lockfile
+from ftops.plan.changes import Change, Kind, causes
+from ftops.plan.desired import Desired, model_of
+from ftops.plan.observed import JobSeen, Observed, State, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ftops.lockfile import JobError
+
+
+def diff(
+    desired: Iterable[Desired], recorded: Lockfile, observed: Observed | None = None, *, retry_failed: bool = False
+) -> tuple[Change, ...]:
+    """Decide what is to be done, model by model, parents first.
+
+    Args:
+        desired: What the specs ask for, parents before children.
+        recorded: What the lockfile says.
+        observed: What the provider says; None if it was not asked, which is enough for all but drift and ends of jobs.
+        retry_failed: A person wants failed and cancelled jobs tried again.
+    """
+    wanted = tuple(desired)
+    changes = [_wanted(want, recorded, observed, retry_failed=retry_failed) for want in wanted]
+    names = {want.name for want in wanted}
+    for name, entry in recorded.models.items():
+        if entry.generation and name not in names:
+            changes.append(Change(name=name, kind=Kind.FORGET, reason="no spec asks for it", recorded=entry.generation))
+        changes.extend(_superseded(name, entry, observed))
+    if observed:
+        changes.extend(_unrecorded(wanted, recorded, observed))
+    return tuple(changes)
+
+
+def _wanted(want: Desired, recorded: Lockfile, observed: Observed | None, *, retry_failed: bool) -> Change:
+    entry = recorded.models.get(want.name, Entry())
+    seen = observed.labelled(want.name, want.digest) if observed else None
+    current = entry.generation
+    if current and current.digest == want.digest:
+        return _same_digest(want, current, seen, recorded, observed, retry_failed=retry_failed)
+
+    earlier = entry.find(want.digest)
+    if seen:
+        return _change(want, Kind.ADOPT, "a job with this digest exists already", recorded=earlier, seen=seen)
+    if earlier and earlier.model and not (observed and earlier.model not in observed.models):
+        return _change(want, Kind.ADOPT, f"trained before, as job {earlier.job.id}", recorded=earlier)
+    if current:
+        changed = causes(current.inputs, want.inputs)
+        return _create(want, Kind.REPLACE, "its inputs changed", recorded, causes=changed, recorded=current)
+    if entry.intent and entry.intent.digest == want.digest:
+        reason = "its create was interrupted: looked for first, and made only if it is not there"
+        return _create(want, Kind.CREATE, reason, recorded)
+    return _create(want, Kind.CREATE, "no job yet", recorded)
+
+
+def _same_digest(
+    want: Desired,
+    current: Generation,
+    seen: JobSeen | None,
+    recorded: Lockfile,
+    observed: Observed | None,
+    *,
+    retry_failed: bool,
+) -> Change:
+    state = state_of(current.job.status)
+    match state:
+        case State.PENDING | State.PAUSED:
+            at_provider = observed.job(current.job.id) if observed else None
+            return _outstanding(want.name, current, at_provider, observed, want)
+        case State.SUCCEEDED:
+            return _trained(want, current, observed)
+        case State.FAILED | State.CANCELLED:
+            if seen and seen.id != current.job.id and seen.state not in {State.FAILED, State.CANCELLED}:
+                return _change(want, Kind.ADOPT, "a later attempt exists already", seen=seen, recorded=current)
+            if retry_failed:
+                reason = f"tried again: the last attempt {_ended(state, current.job.error)}"
+                return _create(want, Kind.CREATE, reason, recorded, recorded=current, attempt=current.attempt + 1)
+            return _change(want, Kind.BLOCKED, _ended(state, current.job.error), recorded=current)
+        case other:
+            assert_never(other)
+
+
+def _outstanding(
+    name: str, generation: Generation, seen: JobSeen | None, observed: Observed | None, want: Desired | None = None
+) -> Change:
+    """A recorded job that had not ended when it was last looked at."""
+
+    def change(kind: Kind, reason: str) -> Change:
+        return Change(name=name, kind=kind, reason=reason, desired=want, recorded=generation, seen=seen)
+
+    if observed and seen is None:
+        return change(Kind.DRIFT, f"job {generation.job.id} is gone at the provider")
+    if seen is None:
+        return change(Kind.AWAIT, f"training when last seen, submitted {_when(generation.job.created_at)}")
+    match seen.state:
+        case State.PENDING:
+            return change(Kind.AWAIT, f"{seen.status.replace('_', ' ')} since {_when(seen.created_at)}")
+        case State.PAUSED:
+            return change(Kind.PAUSED, f"paused by a person: `ftops resume {name}` goes on")
+        case State.SUCCEEDED:
+            return change(Kind.COLLECT, "finished: record its model, checkpoints and metrics")
+        case State.FAILED | State.CANCELLED:
+            return change(Kind.COLLECT, _ended(seen.state, seen.error))
+        case other:
+            assert_never(other)
+
+
+def _trained(want: Desired, current: Generation, observed: Observed | None) -> Change:
+    if current.model is None or current.checkpoint is None:
+        return _change(want, Kind.SELECT, f"no checkpoint is chosen yet: {want.spec.checkpoint}", recorded=current)
+    if current.checkpoint.policy != want.spec.checkpoint:
+        reason = f"checkpoint {current.checkpoint.policy} → {want.spec.checkpoint}"
+        return _change(want, Kind.SELECT, reason, recorded=current)
+    if observed and current.model not in observed.models:
+        return _change(want, Kind.DRIFT, f"{current.model} was deleted outside ftops or shut down", recorded=current)
+    return _change(want, Kind.NONE, current.model, recorded=current)
+
+
+def _superseded(name: str, entry: Entry, observed: Observed | None) -> Iterator[Change]:
+    """Jobs that history holds as still running: their models are collected too, so that no id is lost."""
+    for generation in entry.history:
+        if state_of(generation.job.status) in {State.PENDING, State.PAUSED}:
+            seen = observed.job(generation.job.id) if observed else None
+            yield _outstanding(name, generation, seen, observed)
+
+
+def _unrecorded(wanted: tuple[Desired, ...], recorded: Lockfile, observed: Observed) -> Iterator[Change]:
+    """Jobs with our labels that nothing accounts for: a lost lockfile, or another branch."""
+    known = {want.digest for want in wanted}
+    for entry in recorded.models.values():
+        known |= {generation.digest for generation in (*entry.history, entry.generation) if generation}
+    for job in observed.jobs:
+        if job.labels and job.labels.digest not in known and job.state not in {State.FAILED, State.CANCELLED}:
+            reason = f"job {job.id} ({short(job.labels.digest)}) is ftops' own, but recorded nowhere"
+            yield Change(name=job.labels.spec, kind=Kind.UNRECORDED, reason=reason, seen=job)
+
+
+def _create(
+    want: Desired, kind: Kind, reason: str, lock: Lockfile, *, recorded: Generation | None = None, **more: object
+) -> Change:
+    waits = want.parent.spec if want.parent and model_of(lock, want.parent) is None else None
+    return _change(want, kind, reason, recorded=recorded, waits_for=waits, **more)
+
+
+def _change(want: Desired, kind: Kind, reason: str, **more: object) -> Change:
+    return Change(name=want.name, kind=kind, reason=reason, desired=want, **more)  # type: ignore[arg-type]
+
+
+def _ended(state: State, error: JobError | None) -> str:
+    if state is State.CANCELLED:
+        return "was cancelled"
+    words = (error.message or error.code) if error else None
+    return f"failed: {words}" if words else "failed: the provider gives no reason"
+
+
+def _when(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,88 @@
+"""A plan: the changes, in the order in which they are carried out, under a checksum."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from ftops.diagnostics import Diagnostic, ProblemsError
+from ftops.digest import digest_of, short
+from ftops.plan.changes import PENDING, Change, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ftops.plan.desired import Desired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What apply will do on one target."""
+
+    target: str
+    changes: tuple[Change, ...]
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        """What there is to do; empty if nothing."""
+        return tuple(change for change in self.changes if change.kind in PENDING)
+
+    @property
+    def counts(self) -> Counter[Kind]:
+        return Counter(change.kind for change in self.changes)
+
+    @property
+    def checksum(self) -> str:
+        """Over what is to be done, not how it is worded: `apply --checksum` carries out this plan or none."""
+        return short(digest_of([self.target, *(_essence(change) for change in self.pending)]))
+
+
+def select(desired: Sequence[Desired], selectors: Iterable[str]) -> tuple[Desired, ...]:
+    """Keep what *selectors* name (a name, a glob, or `label:key=value`), and the parents that it starts from.
+
+    Raises:
+        ProblemsError: A selector matches nothing.
+    """
+    wanted = tuple(selectors)
+    if not wanted:
+        return tuple(desired)
+    names: set[str] = set()
+    problems = []
+    for selector in wanted:
+        found = {each.name for each in desired if _matches(each, selector)}
+        if not found:
+            problems.append(_unmatched(selector, desired))
+        names |= found
+    if problems:
+        raise ProblemsError(*problems)
+    for each in reversed(desired):
+        if each.name in names and each.parent:
+            names.add(each.parent.spec)
+    return tuple(each for each in desired if each.name in names)
+
+
+def _matches(desired: Desired, selector: str) -> bool:
+    if not selector.startswith("label:"):
+        return fnmatchcase(desired.name, selector)
+    key, _, value = selector.removeprefix("label:").partition("=")
+    return fnmatchcase(desired.spec.labels.get(key, ""), value or "?*")
+
+
+def _unmatched(selector: str, desired: Sequence[Desired]) -> Diagnostic:
+    from difflib import get_close_matches  # noqa: PLC0415  # only for a mistake
+
+    near = get_close_matches(selector, [each.name for each in desired], n=1)
+    return Diagnostic(
+        code="selector-unmatched",
+        summary=f"no spec matches `{selector}`",
+        why="a selector is a spec's name, a glob such as `elle-*`, or a label such as `label:team=support`",
+        fix=f"did you mean `{near[0]}`?" if near else "`ftops status` lists the specs",
+    )
+
+
+def _essence(change: Change) -> list[object]:
+    digest = change.desired.digest if change.desired else change.recorded.digest if change.recorded else None
+    return [change.name, change.kind, digest, change.attempt]

@@ -1,0 +1,1 @@
+"""The one door to a provider: the SDK and its objects stay inside."""

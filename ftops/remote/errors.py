@@ -1,0 +1,128 @@
+"""What a failed call means: for the user, and for whether its effect happened."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from ftops.diagnostics import Diagnostic, ProblemsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import openai
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+KEY_LIKE = re.compile(r"\b(sk|pk|key|Bearer)[-_ ][A-Za-z0-9*_\-.]{8,}")
+"""What looks like a key: the API repeats a wrong key in its own error text, partly masked."""
+
+
+class Effect(StrEnum):
+    """Whether a call that failed had its effect all the same."""
+
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class RemoteError(ProblemsError):
+    """A call to the provider failed."""
+
+    def __init__(self, problem: Diagnostic, *, effect: Effect, status: int | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.effect = effect
+        self.status = status
+
+
+def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call the SDK; its exceptions become ours.
+
+    Raises:
+        RemoteError: Whatever went wrong, in terms of the user.
+    """
+    import openai  # noqa: PLC0415  # takes 1 s: only once something is called
+
+    try:
+        return function(*args, **kwargs)
+    except openai.APIStatusError as error:
+        raise _refused(error) from None
+    except openai.APIConnectionError as error:
+        raise _unreachable(error) from None
+    except (openai.OpenAIError, ValueError) as error:
+        # A body that is not JSON, or JSON of another shape: the call went through, only its answer is lost.
+        raise unreadable(str(error)) from None
+
+
+def unreadable(what: str) -> RemoteError:
+    """The provider answered with something that is not the dialect."""
+    return RemoteError(
+        Diagnostic(
+            code="remote-answer",
+            summary=f"the provider's answer cannot be read: {redact(what)[:200]}",
+            why="a proxy, a login page or another service may stand where the API is expected",
+            fix="check the target's `base_url` in `ftops.yaml`",
+        ),
+        effect=Effect.UNKNOWN,
+    )
+
+
+def redact(text: str) -> str:
+    """*text* without what looks like a key."""
+    return KEY_LIKE.sub(lambda match: f"{match[1]}-…", text)
+
+
+# What an HTTP status and the API's own code (None: any) mean: our code, whether the effect happened, and the fix.
+# The first row that matches holds. Source: the API's error guide, and transcripts of real errors.
+_AGAIN = "run the command again: it looks before it creates"
+_MEANINGS: tuple[tuple[range, str | None, str, Effect, str], ...] = (
+    (range(401, 402), None, "remote-unauthorized", Effect.NO, "set the environment variable of the target's key"),
+    (
+        range(403, 404),
+        "training_not_available",
+        "remote-training-closed",
+        Effect.NO,
+        "use another target: OpenAI closes fine-tuning for ever more organizations until 2027-01-06",
+    ),
+    (range(403, 404), None, "remote-forbidden", Effect.NO, "ask an owner of the account for the permission"),
+    (range(404, 405), None, "remote-not-found", Effect.NO, "see what is there with `ftops plan --refresh`"),
+    (range(408, 410), None, "remote-failed", Effect.UNKNOWN, _AGAIN),
+    (range(429, 430), "insufficient_quota", "remote-quota", Effect.NO, "check the account's plan and billing"),
+    (range(429, 430), None, "remote-busy", Effect.NO, "run `ftops apply` later: it goes on where this one stopped"),
+    (range(400, 500), None, "remote-refused", Effect.NO, "mend what the provider names, then run `ftops plan`"),
+    (range(500, 600), None, "remote-failed", Effect.UNKNOWN, _AGAIN),
+)
+
+
+def _refused(error: openai.APIStatusError) -> RemoteError:
+    status, api_code = error.status_code, error.code
+    meaning = next((row for row in _MEANINGS if status in row[0] and row[1] in {None, api_code}), None)
+    if meaning is None:
+        return unreadable(f"HTTP {status}")
+    _, _, code, effect, fix = meaning
+    words = error.body.get("message") if isinstance(error.body, dict) else None
+    if not isinstance(words, str):
+        words = "it gives no explanation"
+    problem = Diagnostic(
+        code=code,
+        summary=f"the provider answered {status}: {redact(words).rstrip('.')[:500]}",
+        why=f"its code for this is `{api_code}`" if api_code else None,
+        fix=fix,
+    )
+    return RemoteError(problem, effect=effect, status=status)
+
+
+def _unreachable(error: openai.APIConnectionError) -> RemoteError:
+    cause = error.__cause__
+    never_connected = type(cause).__name__ in {"ConnectError", "ConnectTimeout", "UnsupportedProtocol", "InvalidURL"}
+    return RemoteError(
+        Diagnostic(
+            code="remote-unreachable",
+            summary="the provider cannot be reached" if never_connected else "the connection to the provider was lost",
+            why=redact(str(cause or error))[:200],
+            fix="check the network and the target's `base_url`, then run the command again",
+        ),
+        effect=Effect.NO if never_connected else Effect.UNKNOWN,
+    )

@@ -1,0 +1,113 @@
+"""The embedded default: starts ftops' own server on demand, and finds the one that runs."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ftops.diagnostics import Diagnostic, ProblemsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from ftops.clock import Clock
+
+IDLE_SECONDS = 900
+"""The server ends by itself when nobody asked for so long and no job is left."""
+START_SECONDS = 30
+LOOKS_PER_SECOND = 10
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a running server listens, as it writes it into its folder."""
+
+    pid: int
+    url: str
+    token: str
+
+
+def local_endpoint(state: Path, environ: Mapping[str, str], clock: Clock) -> Endpoint:
+    """Find the server that keeps its state in *state*, or start it.
+
+    Raises:
+        ProblemsError: It does not start; with the end of its log.
+    """
+    if running := _running(state):
+        return running
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        with _starting(state):
+            return _running(state) or _start(state, environ, clock)
+    except OSError as error:
+        raise ProblemsError(_not_started(str(error))) from None
+
+
+def _running(state: Path) -> Endpoint | None:
+    try:
+        endpoint = msgspec.json.decode((state / "server.json").read_bytes(), type=Endpoint)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    address = urlsplit(endpoint.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    try:
+        connection.request("GET", f"{address.path}/models", headers={"Authorization": f"Bearer {endpoint.token}"})
+        return endpoint if connection.getresponse().status == http.client.OK else None
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _starting(state: Path) -> Iterator[None]:
+    """Let only one of several commands start the server."""
+    with (state / "start.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _start(state: Path, environ: Mapping[str, str], clock: Clock) -> Endpoint:
+    command = [sys.executable, "-m", "ftops.server", "--state", str(state), "--idle-exit", str(IDLE_SECONDS)]
+    log = state / "server.log"
+    with log.open("ab") as output:
+        # In a session of its own: Ctrl-C in this terminal does not end a training run.
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=_without_keys(environ),
+            start_new_session=True,
+        )
+    for _ in range(START_SECONDS * LOOKS_PER_SECOND):
+        if running := _running(state):
+            return running
+        if process.poll() is not None:
+            break
+        clock.sleep(1 / LOOKS_PER_SECOND)
+    tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+    raise ProblemsError(_not_started(tail[0] if tail else f"it did not answer within {START_SECONDS} s"))
+
+
+def _without_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """The local server needs no provider's key, so it gets none."""
+    secret = ("OPENAI_", "AZURE_", "AWS_", "NEBIUS_", "LITELLM_", "ANTHROPIC_", "FTOPS_SERVER_TOKEN", "GITHUB_TOKEN")
+    return {name: value for name, value in environ.items() if not name.startswith(secret)} | {"PYTHONUNBUFFERED": "1"}
+
+
+def _not_started(why: str) -> Diagnostic:
+    return Diagnostic(
+        code="local-server",
+        summary="the local training server does not start",
+        why=why,
+        fix="see `.ftops/local/server.log`; `ftops serve` runs it in the foreground",
+    )
+
