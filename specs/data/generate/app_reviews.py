@@ -1,0 +1,134 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = []
+# ///
+"""Write the app-review data sets: short reviews of apps and their rating of one to five stars.
+
+`python specs/data/generate/app_reviews.py [FOLDER]` writes `app-reviews*.jsonl` into FOLDER, `specs/data` if left out.
+The phrases are in `app_reviews.toml`; they were written for this project, so nobody's reviews are copied. Each split has
+phrases of its own. Only `random()` of the generator is used, whose sequence Python promises to keep, so that every
+version writes the same bytes. The variants (sorted or shuffled, with or without a system prompt) hold the same rows.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from itertools import cycle
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+HERE = Path(__file__).resolve().parent
+SEED = 4
+ROWS = {"train": 200, "valid": 40, "test": 100}
+SYSTEM_PROMPT = "Rate the app review from 1 to 5 stars. Answer with one digit."
+STARS = (1, 2, 3, 4, 5)
+SHAPES = (("verdict", "detail"), ("detail", "closing"), ("verdict", "closing"), ("verdict", "detail", "closing"))
+
+Item = TypeVar("Item")
+
+
+class Review(NamedTuple):
+    """One row of the data."""
+
+    text: str
+    stars: int
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent
+    for name, reviews in make_files().items():
+        _write(folder / f"{name}.jsonl", reviews, system_prompt=SYSTEM_PROMPT if "-system" in name else None)
+
+
+def make_files() -> dict[str, list[Review]]:
+    """The reviews of every file, by the file's stem."""
+    phrases = tomllib.loads((HERE / "app_reviews.toml").read_text(encoding="utf-8"))
+    splits = {split: make_reviews(phrases[split], rows, Random(f"{SEED} {split}")) for split, rows in ROWS.items()}
+    handwritten = read_reviews(HERE.parent / "app-reviews.handwritten.jsonl")
+    by_stars = sorted(splits["train"], key=lambda review: review.stars)
+    return {
+        "app-reviews-shuffled.train": splits["train"],
+        "app-reviews-shuffled-system.train": splits["train"],
+        "app-reviews-sorted.train": by_stars,
+        "app-reviews-sorted-system.train": by_stars,
+        "app-reviews.valid": splits["valid"],
+        "app-reviews-system.valid": splits["valid"],
+        "app-reviews.test": splits["test"],
+        "app-reviews-system.test": splits["test"],
+        "app-reviews-system.handwritten": handwritten,
+    }
+
+
+def make_reviews(phrases: dict[str, dict[str, list[str]]], rows: int, random: Random) -> list[Review]:
+    """*rows* different reviews in random order, equally many for each number of stars.
+
+    Args:
+        phrases: One split of `app_reviews.toml`.
+        rows: A multiple of five.
+        random: Where chance comes from.
+    """
+    reviews: dict[str, int] = {}
+    for stars in STARS:
+        writer = _texts(phrases, stars, random)
+        enough = len(reviews) + rows // len(STARS)
+        while len(reviews) < enough:
+            reviews.setdefault(next(writer), stars)
+    return _shuffled([Review(text, stars) for text, stars in reviews.items()], random)
+
+
+def read_reviews(path: Path) -> list[Review]:
+    """The reviews of a file without system prompt."""
+    rows = [json.loads(line)["messages"] for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Review(question["content"], int(answer["content"])) for question, answer in rows]
+
+
+def _texts(phrases: dict[str, dict[str, list[str]]], stars: int, random: Random) -> Iterator[str]:
+    """Reviews without end; each phrase is used once before any is used again."""
+    own = phrases[str(stars)]
+    decks = {
+        "app": _deck(phrases["apps"], random),
+        "aspect": _deck(phrases["aspects"], random),
+        "quality": _deck(own["quality"], random),
+        "good": _deck(phrases["4"]["quality"], random),
+        "bad": _deck(phrases["2"]["quality"], random),
+    }
+    parts = {part: _deck(own[part], random) for part in ("verdict", "detail", "closing")}
+    for shape in _deck(SHAPES, random):
+        yield " ".join(_filled(next(parts[part]), decks) for part in shape)
+
+
+def _filled(phrase: str, decks: dict[str, Iterator[str]]) -> str:
+    """*phrase* with every placeholder filled with a word that this phrase has not had yet."""
+    decks = decks | {"other": decks["aspect"]}
+    while "{" in phrase:
+        before, rest = phrase.split("{", 1)
+        slot, after = rest.split("}", 1)
+        phrase = before + next(decks[slot]) + after
+    return phrase
+
+
+def _deck(items: Iterable[Item], random: Random) -> Iterator[Item]:
+    """All *items* in random order, again and again."""
+    return cycle(_shuffled(items, random))
+
+
+def _shuffled(items: Iterable[Item], random: Random) -> list[Item]:
+    return sorted(items, key=lambda _: random.random())
+
+
+def _write(path: Path, reviews: list[Review], *, system_prompt: str | None) -> None:
+    head = [{"role": "system", "content": system_prompt}] if system_prompt else []
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for review in reviews:
+            turn = [{"role": "user", "content": review.text}, {"role": "assistant", "content": str(review.stars)}]
+            file.write(json.dumps({"messages": head + turn}, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
