@@ -1,0 +1,1 @@
+"""What is promised about speed and memory, measured: `make bench`. Ratios of runs taken in turn, for machines drift."""
