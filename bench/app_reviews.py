@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,7 +41,7 @@ def main() -> int:
         endpoint = json.loads((project / ".ftops/local/server.json").read_bytes())
         with OpenAI(base_url=endpoint["url"], api_key=endpoint["token"]) as client:
             results = [result for what, file in HELD_OUT.items() for result in _compare(client, tuned, what, file)]
-        subprocess.run([*FTOPS, "serve", "--stop"], cwd=project, check=True)
+        os.kill(endpoint["pid"], signal.SIGTERM)
     return report(f"App reviews: {tuned} on reviews that it has not seen", results)
 
 

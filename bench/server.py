@@ -14,6 +14,7 @@ from statistics import quantiles
 from urllib.parse import urlsplit
 
 from openai import OpenAI
+from openai.types.fine_tuning import SupervisedHyperparametersParam
 
 from bench.common import Result, report, running_server
 
@@ -90,15 +91,12 @@ def _bare_steps_per_second(data: Path, folder: Path) -> float:
 
 def _job(client: OpenAI, data: Path) -> str:
     file = client.files.create(file=data, purpose="fine-tune")
-    hyperparameters = {"n_epochs": EPOCHS, "batch_size": BATCH_SIZE}
+    hyperparameters: SupervisedHyperparametersParam = {"n_epochs": EPOCHS, "batch_size": BATCH_SIZE}
     job = client.fine_tuning.jobs.create(
         model=MODEL,
         training_file=file.id,
         seed=7,
-        method={
-            "type": "supervised",
-            "supervised": {"hyperparameters": {"n_epochs": EPOCHS, "batch_size": BATCH_SIZE}},
-        },
+        method={"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
     )
     return job.id
 
