@@ -11,12 +11,15 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import quantiles
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from openai import OpenAI
-from openai.types.fine_tuning import SupervisedHyperparametersParam
 
 from bench.common import Result, report, running_server
+
+if TYPE_CHECKING:
+    from openai.types.fine_tuning import SupervisedHyperparametersParam
 
 MODEL = os.environ.get("FTOPS_BENCH_MODEL", "smollm2-135m-instruct")
 EXAMPLES = 24

@@ -1,0 +1,70 @@
+"""A plan with nothing to do, beside the bare interpreter and beside Terraform, with the memory that it takes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.common import FTOPS, Result, Run, measure_in_turn, report
+
+PASS = (sys.executable, "-c", "pass")
+PLAN = (*FTOPS, "plan", "--detailed-exitcode")
+SPECS_AND_BOUNDS = {1_000: 10, 10_000: 40}
+"""How many times `python -c pass` a plan may take."""
+TERRAFORM_RESOURCES = 1_000
+TERRAFORM_SHARE_MAX = 0.1
+MEGABYTES_MAX = 120
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plans = {count: _measured(folder / str(count), count) for count in SPECS_AND_BOUNDS}
+        failed = report("Plan: nothing to do, warm cache", [row for rows in plans.values() for row in rows])
+        if shutil.which("terraform"):
+            failed |= _beside_terraform(folder / str(TERRAFORM_RESOURCES), folder / "terraform")
+        else:
+            print("  not measured beside Terraform: there is no `terraform` on the PATH")
+    return failed
+
+
+def _measured(project: Path, count: int) -> list[Result]:
+    # In a process of its own: a child's peak memory is never counted below what its parent holds.
+    subprocess.run([sys.executable, "-m", "bench.project", str(count), str(project)], check=True)
+    taken = measure_in_turn({"pass": PASS, "plan": PLAN}, cwd=project)
+    ratio = taken["plan"].milliseconds / taken["pass"].milliseconds
+    what = f"{count:,} specs, {_milliseconds(taken['plan'])}"
+    return [
+        Result(what=f"{what} / python -c pass", measured=ratio, bound=SPECS_AND_BOUNDS[count], unit="times"),
+        Result(what=f"{what}, peak", measured=taken["plan"].peak_megabytes, bound=MEGABYTES_MAX, unit="MB"),
+    ]
+
+
+def _beside_terraform(project: Path, folder: Path) -> int:
+    folder.mkdir()
+    blocks = (
+        f'resource "terraform_data" "model_{number}" {{\n  input = "digest-{number}"\n}}\n'
+        for number in range(TERRAFORM_RESOURCES)
+    )
+    (folder / "main.tf").write_text("\n".join(blocks), encoding="utf-8")
+    chdir = f"-chdir={folder}"
+    for command in (["init"], ["apply", "-auto-approve"]):
+        subprocess.run(["terraform", chdir, *command, "-input=false"], check=True, stdout=subprocess.DEVNULL)
+    terraform = ("terraform", chdir, "plan", "-input=false", "-detailed-exitcode")
+    taken = measure_in_turn({"terraform": terraform, "plan": PLAN}, cwd=project)
+    share = taken["plan"].milliseconds / taken["terraform"].milliseconds
+    return report(
+        f"Plan beside Terraform: {TERRAFORM_RESOURCES:,} `terraform_data`, {_milliseconds(taken['terraform'])}",
+        [Result(what="ftops plan / terraform plan", measured=share, bound=TERRAFORM_SHARE_MAX, unit="times")],
+    )
+
+
+def _milliseconds(run: Run) -> str:
+    return f"{run.milliseconds:.0f} ms"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
