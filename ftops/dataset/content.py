@@ -1,0 +1,138 @@
+"""Rules about what a message says: text, parts of text and images, or nothing where a call speaks for it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ftops.dataset.rule import Finding, kind_of, rule, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftops.dataset.conversation import Conversation, Message
+
+IMAGE_URL = r"^(?:https?://|data:image/(?:jpeg|png|webp);base64,)"
+"""Images are JPEG, PNG or WEBP. Source: OpenAI's vision fine-tuning guide."""
+IMAGE_DETAILS = ("auto", "low", "high")
+
+_IMAGE_URL = re.compile(IMAGE_URL, re.IGNORECASE)
+
+
+@rule(
+    "data-content-missing",
+    why="only an assistant message that calls a tool or refuses may come without content",
+    fix="give the message its `content`, or remove the message",
+)
+def content_is_present(conversation: Conversation) -> Iterator[Finding]:
+    """A message has content, unless it is the assistant's and calls a tool or refuses."""
+    for message in conversation.messages:
+        content = message.value.get("content", ...)
+        if content is ... and message.role is not None and not _speaks_otherwise(message):
+            yield Finding(message.at("content"), "is missing")
+        if content is None and message.role not in {"function", None} and not _speaks_otherwise(message):
+            yield Finding(message.at("content"), "is null")
+
+
+@rule(
+    "data-content-type",
+    why="content is a string, or a list of parts such as text and images",
+    fix='write a string, or a list such as `[{"type": "text", "text": "…"}]`',
+)
+def content_is_text_or_parts(conversation: Conversation) -> Iterator[Finding]:
+    """Content is a string or a list of parts."""
+    for message in conversation.messages:
+        content = message.value.get("content")
+        if content is not None and not isinstance(content, str | list):
+            yield Finding(message.at("content"), f"must be a string or a list of parts, and is {kind_of(content)}")
+
+
+@rule(
+    "data-content-empty",
+    why="an empty message teaches the model to say nothing, and Microsoft's checks refuse it",
+    fix="write the content, or remove the row",
+)
+def content_is_not_empty(conversation: Conversation) -> Iterator[Finding]:
+    """Content is not empty, except beside a call, and as the answer of a tool that returns nothing."""
+    for message in conversation.messages:
+        may_be_empty = message.role in {"tool", "function"} or _speaks_otherwise(message)
+        content = message.value.get("content")
+        if content == [] or (content == "" and not may_be_empty):
+            yield Finding(message.at("content"), "is empty")
+
+
+@rule(
+    "data-content-part",
+    why='a part is `{"type": "text", "text": "…"}` or `{"type": "image_url", "image_url": {"url": "…"}}`',
+    fix="write the part in one of these forms",
+)
+def parts_are_well_formed(conversation: Conversation) -> Iterator[Finding]:
+    """Each part of a content list is text, an image, or the assistant's refusal."""
+    for message, where, part in _parts(conversation):
+        if not isinstance(part, dict):
+            yield Finding(where, f"must be an object, and is {kind_of(part)}")
+            continue
+        match part.get("type"):
+            case "text" if not isinstance(part.get("text"), str):
+                yield Finding(f"{where}.text", "must be a string")
+            case "text" if not part["text"]:
+                yield Finding(f"{where}.text", "is empty")
+            case "refusal" if message.role != "assistant" or not isinstance(part.get("refusal"), str):
+                yield Finding(where, "must be an assistant's refusal in a string")
+            case "text" | "refusal" | "image_url":
+                pass
+            case kind:
+                yield Finding(f"{where}.type", f"is {shown(kind)}" if "type" in part else "is missing")
+
+
+@rule(
+    "data-image-place",
+    why="models are trained on images that the user sends; no other message may hold one",
+    fix="move the image into a `user` message",
+)
+def images_are_the_users(conversation: Conversation) -> Iterator[Finding]:
+    """Images stand in user messages only."""
+    for message, where, part in _parts(conversation):
+        if isinstance(part, dict) and part.get("type") == "image_url" and message.role not in {"user", None}:
+            yield Finding(where, f"is an image in a message of role `{message.role}`")
+
+
+@rule(
+    "data-image-url",
+    why="the provider fetches images by http(s), or reads JPEG, PNG and WEBP from base64 data; it skips all others",
+    fix='write `{"url": "https://…", "detail": "auto"}` or `{"url": "data:image/png;base64,…"}`',
+)
+def image_urls_are_well_formed(conversation: Conversation) -> Iterator[Finding]:
+    """An image has a web address or base64 data, and a detail of auto, low or high if any."""
+    for _, where, part in _parts(conversation):
+        if not isinstance(part, dict) or part.get("type") != "image_url":
+            continue
+        image = part.get("image_url")
+        if not isinstance(image, dict):
+            yield Finding(f"{where}.image_url", f"must be an object with `url`, and is {kind_of(image)}")
+            continue
+        if not isinstance(url := image.get("url"), str) or not _IMAGE_URL.match(url):
+            yield Finding(f"{where}.image_url.url", "must begin with `https://` or `data:image/…;base64,`")
+        if image.get("detail", "auto") not in IMAGE_DETAILS:
+            yield Finding(f"{where}.image_url.detail", "must be `auto`, `low` or `high`")
+
+
+def _parts(conversation: Conversation) -> Iterator[tuple[Message, str, object]]:
+    for message in conversation.messages:
+        if isinstance(content := message.value.get("content"), list):
+            for index, part in enumerate(content):
+                yield message, message.at(f"content[{index}]"), part
+
+
+def _speaks_otherwise(message: Message) -> bool:
+    return message.calls_something or (message.role == "assistant" and bool(message.value.get("refusal")))
+
+
+CONTENT_RULES = (
+    content_is_present,
+    content_is_text_or_parts,
+    content_is_not_empty,
+    parts_are_well_formed,
+    images_are_the_users,
+    image_urls_are_well_formed,
+)

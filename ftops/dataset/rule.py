@@ -1,0 +1,110 @@
+"""What every rule about training data has: a stable code, a reason, a remedy, and a function that finds breaches."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from ftops.diagnostics import Diagnostic, Place, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Subject = TypeVar("Subject")
+
+_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,40}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A kind of problem, as docs/errors.md lists it."""
+
+    code: str
+    meaning: str
+    why: str
+    fix: str
+    severity: Severity = Severity.ERROR
+
+    def at(self, place: Place, summary: str, *, fix: str | None = None) -> Diagnostic:
+        """One occurrence; *fix* where this one has a better remedy than the kind."""
+        return Diagnostic(
+            code=self.code,
+            summary=summary,
+            place=place,
+            why=self.why,
+            fix=fix or self.fix,
+            severity=self.severity,
+        )
+
+
+class Finding(NamedTuple):
+    """A breach of a rule inside one row."""
+
+    where: str
+    """Path inside the row, such as `messages[2].role`."""
+    what: str
+    """The rest of the sentence that begins with *where*; never with content of the row."""
+    fix: str | None = None
+
+    @property
+    def summary(self) -> str:
+        return f"`{self.where}` {self.what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Generic[Subject]):
+    """A fault, and the function that finds it in a subject: a row, or the conversation in a row."""
+
+    fault: Fault
+    find: Callable[[Subject], Iterator[Finding]]
+
+
+def rule(
+    code: str, *, why: str, fix: str, severity: Severity = Severity.ERROR
+) -> Callable[[Callable[[Subject], Iterator[Finding]]], Rule[Subject]]:
+    """Make a rule of the decorated function, whose docstring says in one sentence what good rows keep to."""
+
+    def make(find: Callable[[Subject], Iterator[Finding]]) -> Rule[Subject]:
+        fault = Fault(code=code, meaning=find.__doc__ or "", why=why, fix=fix, severity=severity)
+        return Rule(fault=fault, find=find)
+
+    return make
+
+
+def breaches(rules: Iterable[Rule[Subject]], subject: Subject) -> Iterator[tuple[Fault, Finding]]:
+    """Hold *subject* against all *rules*, in their order."""
+    for each in rules:
+        for finding in each.find(subject):
+            yield each.fault, finding
+
+
+def shown(value: object) -> str:
+    """Spell a role or a key for people; what does not look like a name may be content, and is not shown."""
+    return f"`{value}`" if isinstance(value, str) and _NAME.fullmatch(value) else "a value that is not shown here"
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str | None:
+    """Suggest the nearest of the *known* words as a fix, if one is near."""
+    if not isinstance(word, str) or not _NAME.fullmatch(word):
+        return None
+    nearest = get_close_matches(word.lower(), list(known), n=1, cutoff=0.7)
+    return f"did you mean `{nearest[0]}`?" if nearest else None
+
+
+def kind_of(value: object) -> str:
+    """Name the JSON type of *value*, without showing it."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
