@@ -7,28 +7,43 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from git import Repo
+
 
 def head_commit(root: Path) -> str | None:
     """The commit that is checked out; None without git or without a commit."""
-    from git import InvalidGitRepositoryError, Repo  # noqa: PLC0415  # 200 ms: only where something is recorded
-    from git.exc import GitError  # noqa: PLC0415
-
-    try:
-        with Repo(root, search_parent_directories=True) as repo:
-            return repo.head.commit.hexsha
-    except (InvalidGitRepositoryError, GitError, ValueError, OSError):
+    repo = _repository(root)
+    if repo is None:
         return None
+    with repo:
+        try:
+            return repo.head.commit.hexsha
+        except ValueError:
+            return None
 
 
 def origin_name(root: Path) -> str | None:
     """`owner/name` of the remote `origin`, without its address; None if there is none."""
-    from git import Repo  # noqa: PLC0415  # as above
-    from git.exc import GitError  # noqa: PLC0415
-
-    try:
-        with Repo(root, search_parent_directories=True) as repo:
-            url = repo.remotes["origin"].url
-    except (GitError, ValueError, OSError, IndexError):
+    repo = _repository(root)
+    if repo is None:
         return None
+    with repo:
+        try:
+            url = repo.remotes["origin"].url
+        except IndexError:
+            return None
     parts = url.removesuffix(".git").replace(":", "/").rstrip("/").split("/")
     return "/".join(parts[-2:])
+
+
+def _repository(root: Path) -> Repo | None:
+    try:
+        from git import Repo  # noqa: PLC0415  # takes 200 ms: only where something is recorded
+        from git.exc import GitError  # noqa: PLC0415
+    except ImportError:
+        # GitPython refuses to be imported on a machine without git.
+        return None
+    try:
+        return Repo(root, search_parent_directories=True)
+    except (GitError, OSError):
+        return None

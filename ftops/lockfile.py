@@ -237,14 +237,24 @@ def without_intent(lock: Lockfile, name: str) -> Lockfile:
 
 
 def with_generation(lock: Lockfile, name: str, generation: Generation) -> Lockfile:
-    """Record *generation* as the current one; another job's becomes history, the same job's is replaced."""
+    """Record *generation* as the current one, and its intent as fulfilled; the one before becomes history."""
     entry = lock.models.get(name, Entry())
-    history = entry.history
-    if entry.generation and entry.generation.job.id != generation.job.id:
-        history = (*history, entry.generation)
-    sealed = _sealed(generation, history[-1].hash if history else "")
-    intent = entry.intent if entry.intent and entry.intent.digest != generation.digest else None
-    return _with_entry(lock, name, Entry(generation=sealed, history=history, intent=intent))
+    history = (*entry.history, entry.generation) if entry.generation else entry.history
+    intent = None if entry.intent and entry.intent.digest == generation.digest else entry.intent
+    return _with_entry(lock, name, Entry(generation=generation, history=history, intent=intent))
+
+
+def with_outcome(lock: Lockfile, name: str, generation: Generation) -> Lockfile:
+    """Record what came of a job, wherever its generation stands: a superseded job's model is kept as well."""
+    entry = lock.models[name]
+    same = generation.job.id
+
+    def updated(old: Generation) -> Generation:
+        return generation if old.job.id == same else old
+
+    current = updated(entry.generation) if entry.generation else None
+    history = tuple(updated(old) for old in entry.history)
+    return _with_entry(lock, name, msgspec.structs.replace(entry, generation=current, history=history))
 
 
 def forgotten(lock: Lockfile, name: str) -> Lockfile:
@@ -255,11 +265,17 @@ def forgotten(lock: Lockfile, name: str) -> Lockfile:
 
 
 def _with_entry(lock: Lockfile, name: str, entry: Entry) -> Lockfile:
-    return msgspec.structs.replace(lock, models={**lock.models, name: entry})
+    return msgspec.structs.replace(lock, models={**lock.models, name: _sealed(entry)})
 
 
-def _sealed(generation: Generation, before: str) -> Generation:
-    return msgspec.structs.replace(generation, hash=_hash(generation, before))
+def _sealed(entry: Entry) -> Entry:
+    """Hash the chain anew, oldest first."""
+    before, sealed = "", []
+    for generation in (*entry.history, entry.generation) if entry.generation else entry.history:
+        sealed.append(msgspec.structs.replace(generation, hash=_hash(generation, before)))
+        before = sealed[-1].hash
+    current = sealed.pop() if entry.generation else None
+    return msgspec.structs.replace(entry, generation=current, history=tuple(sealed))
 
 
 def _hash(generation: Generation, before: str) -> str:

@@ -67,6 +67,8 @@ class Change:
     recorded: Generation | None = None
     """The generation that it is about; for a replacement, the one replaced."""
     seen: JobSeen | None = None
+    approved: bool = False
+    """An earlier apply was told to make it: its intent is recorded, so `reconcile` may go on with it."""
     attempt: int = 1
     """Of a create: 1 + the failed attempts with the same digest."""
     waits_for: str | None = None

@@ -55,9 +55,6 @@ def _wanted(want: Desired, recorded: Lockfile, observed: Observed | None, *, ret
     if current:
         changed = causes(current.inputs, want.inputs)
         return _create(want, Kind.REPLACE, "its inputs changed", recorded, causes=changed, recorded=current)
-    if entry.intent and entry.intent.digest == want.digest:
-        reason = "its create was interrupted: looked for first, and made only if it is not there"
-        return _create(want, Kind.CREATE, reason, recorded)
     return _create(want, Kind.CREATE, "no job yet", recorded)
 
 
@@ -146,8 +143,12 @@ def _unrecorded(wanted: tuple[Desired, ...], recorded: Lockfile, observed: Obser
 def _create(
     want: Desired, kind: Kind, reason: str, lock: Lockfile, *, recorded: Generation | None = None, **more: object
 ) -> Change:
+    intent = lock.models.get(want.name, Entry()).intent
+    approved = intent is not None and intent.digest == want.digest
     waits = want.parent.spec if want.parent and model_of(lock, want.parent) is None else None
-    return _change(want, kind, reason, recorded=recorded, waits_for=waits, **more)
+    if approved and not waits:
+        reason = f"{reason}; its create was begun: looked for first, made only if it is not there"
+    return _change(want, kind, reason, recorded=recorded, waits_for=waits, approved=approved, **more)
 
 
 def _change(want: Desired, kind: Kind, reason: str, **more: object) -> Change:

@@ -1,0 +1,291 @@
+"""The working tree: its configuration, specs and data files. Reads them, and remembers what it read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftops import __version__
+from ftops.dataset.scan import RULES_VERSION, Scan, scan
+from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
+from ftops.filecache import FileCache
+from ftops.lockfile import DataFile
+from ftops.lockstore import lock_name
+from ftops.spec.config import Config, Target, parse_config
+from ftops.spec.graph import in_order
+from ftops.spec.model import Spec
+from ftops.spec.nearest import nearest
+from ftops.spec.parse import parse_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
+
+CONFIG_FILE = "ftops.yaml"
+SPEC_ENDINGS = (".yaml", ".yml")
+SPEC_BYTES_MAX = 1024 * 1024
+"""One more byte is read, so that the parser can say that a file is too large."""
+READ_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A repository with specs, looked at for one target."""
+
+    root: Path
+    config: Config
+    target: Target
+
+    @property
+    def lock_name(self) -> str:
+        return lock_name(self.target.name, self.config.default_target)
+
+    @property
+    def state(self) -> Path:
+        """The folder of what can be made again: caches, and the local server's files and models."""
+        return self.root / ".ftops"
+
+    @contextmanager
+    def open_data(self, file: DataFile) -> Iterator[BinaryIO]:
+        """Open *file* for uploading, after checking that it still is what was planned.
+
+        Raises:
+            ProblemsError: It changed since, or cannot be read.
+        """
+        with _open(self.root, file.path) as stream:
+            digest = hashlib.sha256()
+            while block := stream.read(READ_BYTES):
+                digest.update(block)
+            if digest.hexdigest() != file.sha256:
+                raise ProblemsError(_changed(file.path))
+            stream.seek(0)
+            yield stream
+
+
+def open_project(start: Path, target: str | None = None) -> Project:
+    """Find the project that *start* lies in, and read its configuration.
+
+    Args:
+        start: Any folder of the project.
+        target: The target's name; the configured default if None.
+
+    Raises:
+        ProblemsError: There is no project, its configuration has problems, or the target is unknown.
+    """
+    root = _root(start.resolve())
+    config = _config(root)
+    name = target or config.default_target
+    if name not in config.targets:
+        raise ProblemsError(_unknown_target(name, config))
+    return Project(root=root, config=config, target=config.targets[name])
+
+
+def make_state_folder(state: Path) -> None:
+    """Make `.ftops`, which keeps itself out of git, if it can be made."""
+    state.mkdir(exist_ok=True)
+    ignore = state / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+
+
+def read_specs(project: Project) -> tuple[Spec, ...]:
+    """All specs, parents before children; only files that changed are parsed.
+
+    Raises:
+        ProblemsError: With all problems of all specs.
+    """
+    cache = FileCache.load(project.state / "cache", "specs", __version__, Spec)
+    specs: list[Spec] = []
+    problems: list[Diagnostic] = []
+    for path in _spec_paths(project):
+        try:
+            specs.append(_read_spec(project.root, path, cache))
+        except ProblemsError as error:
+            problems.extend(error.problems)
+    cache.save(keep_unused=bool(problems))
+    if problems:
+        raise ProblemsError(*problems)
+    return in_order(specs)
+
+
+def read_data(project: Project, specs: Iterable[Spec]) -> tuple[dict[str, DataFile], tuple[Diagnostic, ...]]:
+    """The data files of *specs* by path, and warnings about them; only files that changed are read.
+
+    Raises:
+        ProblemsError: With all problems of all files: nothing is uploaded that the provider would refuse.
+    """
+    cache = FileCache.load(project.state / "cache", "data", f"{__version__} {RULES_VERSION}", Scan)
+    files: dict[str, DataFile] = {}
+    problems: dict[tuple[str, str], tuple[Diagnostic, ...]] = {}
+    for spec in specs:
+        for path in filter(None, (spec.training_file, spec.validation_file)):
+            if (path, spec.method.type) in problems:
+                continue
+            try:
+                result = _scan(project.root, path, spec.method.type, cache)
+            except ProblemsError as error:
+                problems[path, spec.method.type] = tuple(_at_spec(each, spec, path) for each in error.problems)
+                continue
+            problems[path, spec.method.type] = result.problems
+            files[path] = DataFile(path=path, sha256=result.sha256, bytes=result.bytes, rows=result.rows)
+    cache.save(keep_unused=True)
+    found = [problem for each in problems.values() for problem in each]
+    if any(problem.severity is Severity.ERROR for problem in found):
+        raise ProblemsError(*found)
+    return files, tuple(found)
+
+
+def _root(start: Path) -> Path:
+    """The nearest folder upwards that has a configuration, a lockfile or a `specs` folder."""
+    for folder in (start, *start.parents):
+        if any((folder / name).exists() for name in (CONFIG_FILE, "ftops.lock", "specs")):
+            return folder
+        if (folder / ".git").exists():
+            break
+    raise ProblemsError(
+        Diagnostic(
+            code="project-missing",
+            summary="there is no ftops project here",
+            why=f"neither this folder nor one above it has `{CONFIG_FILE}`, `ftops.lock` or `specs/`",
+            fix="`ftops init` makes one",
+        )
+    )
+
+
+def _config(root: Path) -> Config:
+    try:
+        with _open(root, CONFIG_FILE) as stream:
+            return parse_config(stream.read(SPEC_BYTES_MAX + 1), CONFIG_FILE)
+    except ProblemsError as error:
+        if error.problems[0].code == "file-missing":
+            return parse_config(b"{}", CONFIG_FILE)
+        raise
+
+
+def _spec_paths(project: Project) -> list[str]:
+    folder = project.root / project.config.specs
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        relative = Path(parent).relative_to(project.root).as_posix()
+        found += [f"{relative}/{name}" for name in names if name.endswith(SPEC_ENDINGS) and not name.startswith(".")]
+    return sorted(found)
+
+
+def _read_spec(root: Path, path: str, cache: FileCache[Spec]) -> Spec:
+    with _open(root, path) as stream:
+        status = os.fstat(stream.fileno())
+        if known := cache.get(path, status):
+            return known
+        read_at = time.time_ns()
+        spec = parse_spec(stream.read(SPEC_BYTES_MAX + 1), path)
+    cache.put(path, status, spec, read_at)
+    return spec
+
+
+def _scan(root: Path, path: str, method: str, cache: FileCache[Scan]) -> Scan:
+    key = f"{method}:{path}"
+    with _open(root, path) as stream:
+        status = os.fstat(stream.fileno())
+        if known := cache.get(key, status):
+            return known
+        read_at = time.time_ns()
+        result = scan(stream, path, method)
+    cache.put(key, status, result, read_at)
+    return result
+
+
+@contextmanager
+def _open(root: Path, path: str) -> Iterator[BinaryIO]:
+    """Open a file of the project: an ordinary one, which lies inside it, also after following links.
+
+    Raises:
+        ProblemsError: It is missing, lies outside, is a folder or a device, or cannot be read.
+    """
+    try:
+        real = (root / path).resolve(strict=True)
+        if not real.is_relative_to(root):
+            raise ProblemsError(_outside(path, real))
+        # O_NONBLOCK: a FIFO is seen to be one instead of being waited for.
+        stream = os.fdopen(os.open(real, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    except (OSError, RuntimeError) as error:
+        raise ProblemsError(_unreadable(path, error)) from None
+    with stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise ProblemsError(_not_a_file(path))
+        yield stream
+
+
+def _at_spec(problem: Diagnostic, spec: Spec, path: str) -> Diagnostic:
+    """Point at the line of the spec that names a file which cannot be read."""
+    field = "training_file" if spec.training_file == path else "validation_file"
+    span = spec.places.get(field)
+    if span is None:
+        return problem
+    place = Place(path=spec.path, line=span.line, column=span.column, end_column=span.end_column)
+    return Diagnostic(code=problem.code, summary=problem.summary, place=place, why=problem.why, fix=problem.fix)
+
+
+def _unreadable(path: str, error: Exception) -> Diagnostic:
+    if isinstance(error, FileNotFoundError):
+        return Diagnostic(
+            code="file-missing",
+            summary=f"`{path}` does not exist",
+            place=Place(path=path),
+            fix="write the file, or correct the path: paths in a spec are relative to the spec's own folder",
+        )
+    return Diagnostic(
+        code="file-unreadable",
+        summary=f"`{path}` cannot be read",
+        place=Place(path=path),
+        why=(getattr(error, "strerror", None) or str(error)).lower(),
+        fix="make it an ordinary file that you may read",
+    )
+
+
+def _outside(path: str, real: Path) -> Diagnostic:
+    return Diagnostic(
+        code="file-outside",
+        summary=f"`{path}` leads out of the project",
+        place=Place(path=path),
+        why=f"it is a link to `{real}`; what is trained on must be what is reviewed",
+        fix="copy the file into the project",
+    )
+
+
+def _not_a_file(path: str) -> Diagnostic:
+    return Diagnostic(
+        code="file-unreadable",
+        summary=f"`{path}` is not an ordinary file",
+        place=Place(path=path),
+        why="it is a folder, a pipe or a device",
+        fix="name a file",
+    )
+
+
+def _changed(path: str) -> Diagnostic:
+    return Diagnostic(
+        code="file-changed",
+        summary=f"`{path}` changed while this command ran",
+        place=Place(path=path),
+        why="its content is no longer what was planned, so it was not uploaded",
+        fix="run `ftops plan` again, and look at what it says now",
+    )
+
+
+def _unknown_target(name: str, config: Config) -> Diagnostic:
+    near = nearest(name, config.targets)
+    known = ", ".join(f"`{target}`" for target in sorted(config.targets))
+    return Diagnostic(
+        code="target-unknown",
+        summary=f"no target `{name}` is configured",
+        place=Place(path=CONFIG_FILE),
+        why=f"there are {known}",
+        fix=f"did you mean `{near}`?" if near else f"declare it in `{CONFIG_FILE}` under `targets:`",
+    )
