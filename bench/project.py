@@ -1,0 +1,77 @@
+"""Write a project of any size in which everything is trained already: `python -m bench.project COUNT FOLDER`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftops.lockfile import CheckpointRecord, Chosen, Generation, JobRecord, Lockfile, encode, with_generation
+from ftops.plan.desired import resolve
+from ftops.project import open_project, read_data, read_specs
+
+if TYPE_CHECKING:
+    from ftops.plan.desired import Desired
+
+EXAMPLES = 10
+SPEC = """\
+kind: FineTune
+model: tiny-byte-90k
+training_file: data/{name}.jsonl
+method:
+  type: supervised
+  supervised: {{hyperparameters: {{n_epochs: 3}}}}
+suffix: {name}
+seed: 7
+"""
+
+
+def write_project(folder: Path, count: int) -> None:
+    """Write *count* specs, each with its data file, and the lockfile that records a succeeded job for each."""
+    data = folder / "specs/data"
+    data.mkdir(parents=True)
+    for number in range(count):
+        name = f"model-{number:05}"
+        (folder / f"specs/{name}.yaml").write_text(SPEC.format(name=name), encoding="utf-8")
+        (data / f"{name}.jsonl").write_text("".join(_row(number, row) for row in range(EXAMPLES)), encoding="utf-8")
+    project = open_project(folder)
+    specs = read_specs(project)
+    files, _ = read_data(project, specs)
+    lock = Lockfile(target=project.target.name)
+    for each in resolve(specs, files, config=project.config, target=project.target, recorded=lock):
+        lock = with_generation(lock, each.name, _trained(each))
+    (folder / project.lock_name).write_bytes(encode(lock))
+
+
+def _row(number: int, row: int) -> str:
+    messages = [
+        {"role": "user", "content": f"What is {number} plus {row}?"},
+        {"role": "assistant", "content": f"{number + row}"},
+    ]
+    return json.dumps({"messages": messages}) + "\n"
+
+
+def _trained(desired: Desired) -> Generation:
+    """What is recorded of a job of 3 epochs: a model, and a checkpoint after each epoch."""
+    model = f"ft:tiny-byte-90k:bench:{desired.name}:trained"
+    checkpoints = tuple(
+        CheckpointRecord(model=f"{model}:ckpt-step-{step}", step=step, metrics={"full_valid_loss": 1 / step})
+        for step in (10, 20, 30)
+    )
+    return Generation(
+        digest=desired.digest,
+        inputs=desired.inputs,
+        request={"model": "tiny-byte-90k", "training_file": f"file-{desired.name}", "seed": 7},
+        job=JobRecord(id=f"ftjob-{desired.name}", status="succeeded", created_at=1_750_000_000),
+        hyperparameters={"n_epochs": 3, "batch_size": 1, "learning_rate_multiplier": 1.8},
+        trained_tokens=900,
+        model=model,
+        checkpoint=Chosen(policy=desired.spec.checkpoint, step=30),
+        checkpoints=checkpoints,
+        metrics=checkpoints[-1].metrics,
+    )
+
+
+if __name__ == "__main__":
+    write_project(Path(sys.argv[2]), int(sys.argv[1]))
