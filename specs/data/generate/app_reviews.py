@@ -5,9 +5,10 @@
 """Write the app-review data sets: short reviews of apps and their rating of one to five stars.
 
 `python specs/data/generate/app_reviews.py [FOLDER]` writes `app-reviews*.jsonl` into FOLDER, `specs/data` if left out.
-The phrases are in `app_reviews.toml`; they were written for this project, so nobody's reviews are copied. Each split has
-phrases of its own. Only `random()` of the generator is used, whose sequence Python promises to keep, so that every
-version writes the same bytes. The variants (sorted or shuffled, with or without a system prompt) hold the same rows.
+The phrases are in `app_reviews.toml`; they were written for this project, so nobody's reviews are copied. Each split
+has phrases of its own. The variants (sorted or shuffled, with or without a system prompt) hold the same rows.
+
+Only `random()` of the generator is used, whose sequence Python promises to keep: all versions write the same bytes.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ def main() -> None:
 def make_files() -> dict[str, list[Review]]:
     """The reviews of every file, by the file's stem."""
     phrases = tomllib.loads((HERE / "app_reviews.toml").read_text(encoding="utf-8"))
-    splits = {split: make_reviews(phrases[split], rows, Random(f"{SEED} {split}")) for split, rows in ROWS.items()}
+    splits = {
+        split: make_reviews(phrases[split], rows, Random(f"{SEED} {split}"))  # noqa: S311 - no cryptography
+        for split, rows in ROWS.items()
+    }
     handwritten = read_reviews(HERE.parent / "app-reviews.handwritten.jsonl")
     by_stars = sorted(splits["train"], key=lambda review: review.stars)
     return {

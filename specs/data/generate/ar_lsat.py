@@ -5,32 +5,34 @@
 """Write analytical-reasoning puzzles: a passage with conditions, a question, and five options of which one is right.
 
 `python specs/data/generate/ar_lsat.py [FOLDER]` writes `ar-lsat.train.jsonl` and `ar-lsat.valid.jsonl` into FOLDER,
-`specs/data` if left out. A puzzle is a set of arrangements and of claims about them. Conditions are claims that hold for
-a secret arrangement; all arrangements that meet them are found by going through every one, so that which options are
-right is computed and not believed. Only `random()` of the generator is used, whose sequence Python promises to keep, so
-that every version writes the same bytes.
+`specs/data` if left out. A scene has arrangements and claims about them, and a claim is known by the arrangements in
+which it is true. Conditions are claims that are true in a secret arrangement. Which arrangements meet the conditions is
+found by going through every one, so that the right option is computed and not believed.
+
+Only `random()` of the generator is used, whose sequence Python promises to keep: all versions write the same bytes.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from itertools import permutations, product
+from itertools import combinations, permutations, product
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
 SEED = 3
 ROWS = {"train": 60, "valid": 15}
 LETTERS = "ABCDE"
 SYSTEM_PROMPT = (
-    "You solve analytical reasoning puzzles. You are given a passage that sets a scene and states conditions, a question "
-    "about it, and five options labelled A to E. Take every condition literally and keep all of them in mind at once. "
-    "Exactly one option answers the question. Compare the options with the conditions one after the other, rule out "
-    "those that cannot be right, and reply with the letter of the one that remains: A, B, C, D or E, and nothing else."
+    "You solve analytical reasoning puzzles. You are given a passage that sets a scene and states conditions, a "
+    "question about it, and five options labelled A to E. Take every condition literally and keep all of them in mind "
+    "at once. Exactly one option answers the question. Compare the options with the conditions one after the other, "
+    "rule out those that cannot be right, and reply with the letter of the one that remains: A, B, C, D or E, and "
+    "nothing else."
 )
 NAMES = (
     ("Adela", "Boris", "Chiara", "Darius", "Elin"),
@@ -45,43 +47,36 @@ ORDERS = (
     "{names} run a relay, and each of them runs exactly one of the five legs.",
     "{names} perform one song each at a concert, never two of them together.",
 )
-GROUPS = (
-    ("{names} each join exactly one of two committees, {groups}, and neither stays empty.", ("Budget", "Events")),
-    ("{names} each visit exactly one of three towns, {groups}, and every town is visited.", ("Arles", "Bergen", "Cork")),
-    ("{names} each attend exactly one of three courses, {groups}, and none is empty.", ("drama", "pottery", "yoga")),
-    ("{names} each work exactly one of two shifts, {groups}, and no shift is unmanned.", ("early", "late")),
-)
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
-MANY = 12
+GROUPS = (
+    ("{names} each join exactly one of two committees, {groups}, and neither is empty.", ("Budget", "Events")),
+    ("{names} each play in exactly one of two teams, {groups}, and neither is empty.", ("Blue", "Red")),
+    ("{names} each visit exactly one of three towns, {groups}, and none is left out.", ("Arles", "Bergen", "Cork")),
+    ("{names} each take exactly one of three courses, {groups}, and none is empty.", ("drama", "pottery", "yoga")),
+)
+FEW = 6
 """A passage that leaves more arrangements than this open is given another condition."""
 
 Item = TypeVar("Item")
-Arrangement = dict[str, int]
-"""The place of each name, or the number of its group; both count from 0."""
 
 
 class Claim(NamedTuple):
-    """A sentence about an arrangement, and whether it holds."""
+    """A sentence, and the numbers of the arrangements in which it is true."""
 
     text: str
-    holds: Callable[[Arrangement], bool]
+    true_in: frozenset[int]
 
 
 class Scene(NamedTuple):
-    """What a puzzle is about: an opening sentence, all arrangements that it allows, and what can be said of them."""
+    """What a puzzle is about."""
 
     opening: str
-    arrangements: list[Arrangement]
+    arrangements: frozenset[int]
+    """The numbers of all that the opening allows."""
     claims: list[Claim]
-
-
-class Question(NamedTuple):
-    """A question, and how often the claim of its right option and those of the wrong ones hold."""
-
-    text: str
-    is_right: Callable[[int, int], bool]
-    """Given the number of arrangements for which a claim holds, and of all that meet the conditions."""
-    is_wrong: Callable[[int, int], bool]
+    list_question: str
+    list_claims: list[Claim]
+    """That a list names all in their order, or all in the first group: the options of the list question."""
 
 
 class Puzzle(NamedTuple):
@@ -91,118 +86,129 @@ class Puzzle(NamedTuple):
     answer: str
 
 
-QUESTIONS = (
-    Question("Which one of the following must be true?", lambda n, of: n == of, lambda n, of: n < of),
-    Question("Which one of the following could be true?", lambda n, _: n > 0, lambda n, _: n == 0),
-    Question("Which one of the following cannot be true?", lambda n, _: n == 0, lambda n, _: n > 0),
-    Question("Which one of the following could be false?", lambda n, of: n < of, lambda n, of: n == of),
-)
-
-
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent
-    puzzles = make_puzzles(sum(ROWS.values()), Random(SEED))
     for split, rows in ROWS.items():
-        _write(folder / f"ar-lsat.{split}.jsonl", puzzles[:rows])
-        del puzzles[:rows]
+        puzzles = make_puzzles(rows, Random(f"{SEED} {split}"))  # noqa: S311 - no cryptography
+        _write(folder / f"ar-lsat.{split}.jsonl", puzzles)
 
 
 def make_puzzles(rows: int, random: Random) -> list[Puzzle]:
-    """*rows* puzzles with different passages; scenes, questions and right letters take turns."""
+    """*rows* puzzles, a multiple of five, with different passages; each letter is right equally often."""
+    letters = _shuffled(LETTERS * (rows // len(LETTERS)), random)
     puzzles: dict[str, Puzzle] = {}
     while len(puzzles) < rows:
-        number = len(puzzles)
-        scene = _order_scene(random) if number % 2 else _group_scene(random)
-        conditions, open_arrangements = _conditions(scene, random)
-        question = QUESTIONS[number // 2 % len(QUESTIONS)]
-        letter = LETTERS[number % len(LETTERS)]
-        options = _options(scene, conditions, open_arrangements, question, LETTERS.index(letter), random)
+        letter = letters[len(puzzles)]
+        scene = _order_scene(random) if len(puzzles) % 2 else _group_scene(random)
+        conditions = _conditions(scene, random)
+        still_open = _meeting(conditions, scene)
+        question, right, wrong = _sorted_claims(scene, still_open, number=len(puzzles) // 2)
+        options = [claim.text for claim in _shuffled(wrong, random) if claim not in conditions][: len(LETTERS) - 1]
+        right = [claim for claim in right if claim not in conditions]
         passage = " ".join([scene.opening, *(f"{claim.text}." for claim in conditions)])
-        if options is not None and passage not in puzzles:
-            lines = [f"{label}. {claim.text}" for label, claim in zip(LETTERS, options, strict=True)]
-            prompt = "\n".join([f"Passage: {passage}", f"Question: {question.text}", *lines, "Answer:"])
+        if right and len(options) == len(LETTERS) - 1 and passage not in puzzles:
+            options.insert(LETTERS.index(letter), _choice(right, random).text)
+            lines = [f"{label}. {option}" for label, option in zip(LETTERS, options, strict=True)]
+            prompt = "\n".join([f"Passage: {passage}", f"Question: {question}", *lines, "Answer:"])
             puzzles[passage] = Puzzle(prompt, letter)
     return _shuffled(puzzles.values(), random)
 
 
 def _order_scene(random: Random) -> Scene:
+    """Five people in a row."""
     names = _choice(NAMES, random)
+    orders = list(permutations(names))
+    places = [{name: place for place, name in enumerate(order)} for order in orders]
     claims = []
     for one, other in permutations(names, 2):
-        claims.append(Claim(f"{one} is before {other}", lambda at, a=one, b=other: at[a] < at[b]))
-        claims.append(Claim(f"{one} is immediately before {other}", lambda at, a=one, b=other: at[a] + 1 == at[b]))
-        if one < other:
-            text = f"{one} and {other} are not next to each other"
-            claims.append(Claim(text, lambda at, a=one, b=other: abs(at[a] - at[b]) > 1))
+        claims.append(_claim(f"{one} is before {other}", (at[one] < at[other] for at in places)))
+        claims.append(_claim(f"{one} is immediately before {other}", (at[one] + 1 == at[other] for at in places)))
+    for one, other in combinations(names, 2):
+        apart = (abs(at[one] - at[other]) > 1 for at in places)
+        claims.append(_claim(f"{one} and {other} are not next to each other", apart))
     for name, (place, ordinal) in product(names, enumerate(ORDINALS)):
-        claims.append(Claim(f"{name} is {ordinal}", lambda at, a=name, p=place: at[a] == p))
-        claims.append(Claim(f"{name} is not {ordinal}", lambda at, a=name, p=place: at[a] != p))
-    arrangements = [dict(zip(order, range(len(order)), strict=True)) for order in permutations(names)]
-    return Scene(_choice(ORDERS, random).format(names=_listed(names)), arrangements, claims)
+        claims.append(_claim(f"{name} is {ordinal}", (at[name] == place for at in places)))
+        claims.append(_claim(f"{name} is not {ordinal}", (at[name] != place for at in places)))
+    return Scene(
+        opening=_choice(ORDERS, random).format(names=_listed(names)),
+        arrangements=frozenset(range(len(orders))),
+        claims=claims,
+        list_question="Which one of the following could be the order, from first to fifth?",
+        list_claims=[_claim(", ".join(order), (other == order for other in orders)) for order in orders],
+    )
 
 
 def _group_scene(random: Random) -> Scene:
+    """Five people in two or three groups, none of which is empty."""
     names = _choice(NAMES, random)
     opening, groups = _choice(GROUPS, random)
+    every = product(groups, repeat=len(names))
+    choices = [dict(zip(names, choice, strict=True)) for choice in every if len(set(choice)) == len(groups)]
     claims = []
-    for one, other in permutations(names, 2):
-        if one < other:
-            claims.append(Claim(f"{one} and {other} are together", lambda of, a=one, b=other: of[a] == of[b]))
-            claims.append(Claim(f"{one} and {other} are not together", lambda of, a=one, b=other: of[a] != of[b]))
-        for number, group in enumerate(groups):
-            text = f"If {one} is in {group}, so is {other}"
-            claims.append(Claim(text, lambda of, a=one, b=other, g=number: of[a] != g or of[b] == g))
-    for name, (number, group) in product(names, enumerate(groups)):
-        claims.append(Claim(f"{name} is in {group}", lambda of, a=name, g=number: of[a] == g))
-        claims.append(Claim(f"{name} is not in {group}", lambda of, a=name, g=number: of[a] != g))
-    for number, group in enumerate(groups):
-        text = f"Exactly two of them are in {group}"
-        claims.append(Claim(text, lambda of, g=number: list(of.values()).count(g) == 2))  # noqa: PLR2004 - as it says
-    choices = product(range(len(groups)), repeat=len(names))
-    arrangements = [dict(zip(names, choice, strict=True)) for choice in choices if len(set(choice)) == len(groups)]
-    return Scene(opening.format(names=_listed(names), groups=_listed(groups)), arrangements, claims)
+    for one, other in combinations(names, 2):
+        claims.append(_claim(f"{one} and {other} are together", (of[one] == of[other] for of in choices)))
+        claims.append(_claim(f"{one} and {other} are not together", (of[one] != of[other] for of in choices)))
+    for (one, other), group in product(permutations(names, 2), groups):
+        implied = (of[one] != group or of[other] == group for of in choices)
+        claims.append(_claim(f"If {one} is in {group}, so is {other}", implied))
+    for name, group in product(names, groups):
+        claims.append(_claim(f"{name} is in {group}", (of[name] == group for of in choices)))
+        claims.append(_claim(f"{name} is not in {group}", (of[name] != group for of in choices)))
+    first = [tuple(name for name in names if of[name] == groups[0]) for of in choices]
+    return Scene(
+        opening=opening.format(names=_listed(names), groups=_listed(groups)),
+        arrangements=frozenset(range(len(choices))),
+        claims=claims,
+        list_question=f"Which one of the following could be a complete list of those in {groups[0]}?",
+        list_claims=[_claim(", ".join(who), (other == who for other in first)) for who in sorted(set(first))],
+    )
 
 
-def _conditions(scene: Scene, random: Random) -> tuple[list[Claim], list[Arrangement]]:
-    """Claims that hold for a secret arrangement and each rule something out; and the arrangements they leave open."""
-    secret = _choice(scene.arrangements, random)
+def _claim(text: str, truths: Iterable[bool]) -> Claim:
+    return Claim(text, frozenset(number for number, is_true in enumerate(truths) if is_true))
+
+
+def _conditions(scene: Scene, random: Random) -> list[Claim]:
+    """Claims that can all be true at once, leave few arrangements open, and each say something of their own."""
+    secret = _choice(sorted(scene.arrangements), random)
     conditions: list[Claim] = []
     still_open = scene.arrangements
     for claim in _shuffled(scene.claims, random):
-        left = [arrangement for arrangement in still_open if claim.holds(arrangement)]
-        # One arrangement would answer every question, and a claim that settles most of it would be no puzzle.
-        if claim.holds(secret) and len(still_open) > len(left) > max(1, len(still_open) // 8):
+        left = still_open & claim.true_in
+        # With a single arrangement left there would be nothing to reason about.
+        if secret in left and 1 < len(left) < len(still_open):
             conditions.append(claim)
             still_open = left
-        if len(still_open) <= MANY:
+        if len(still_open) <= FEW:
             break
-    return conditions, still_open
+    for claim in tuple(conditions):
+        others = [other for other in conditions if other != claim]
+        if _meeting(others, scene) == still_open:
+            conditions = others
+    return conditions
 
 
-def _options(
-    scene: Scene,
-    conditions: list[Claim],
-    still_open: list[Arrangement],
-    question: Question,
-    right_place: int,
-    random: Random,
-) -> list[Claim] | None:
-    """Five claims of which only that at *right_place* answers *question*; None if there are too few."""
-    right: list[Claim] = []
-    wrong: list[Claim] = []
-    for claim in _shuffled(scene.claims, random):
-        if claim in conditions:
-            continue
-        count = sum(claim.holds(arrangement) for arrangement in still_open)
-        if question.is_right(count, len(still_open)):
-            right.append(claim)
-        elif question.is_wrong(count, len(still_open)):
-            wrong.append(claim)
-    if not right or len(wrong) < len(LETTERS) - 1:
-        return None
-    options = wrong[: len(LETTERS) - 1]
-    options.insert(right_place, right[0])
-    return options
+def _meeting(conditions: Iterable[Claim], scene: Scene) -> frozenset[int]:
+    """The arrangements in which all *conditions* are true."""
+    return scene.arrangements.intersection(*(claim.true_in for claim in conditions))
+
+
+def _sorted_claims(scene: Scene, still_open: frozenset[int], *, number: int) -> tuple[str, list[Claim], list[Claim]]:
+    """A question by its *number*, the claims that answer it, and those that do not."""
+    always = [claim for claim in scene.claims if still_open <= claim.true_in]
+    never = [claim for claim in scene.claims if not still_open & claim.true_in]
+    not_always = [claim for claim in scene.claims if claim not in always]
+    sometimes = [claim for claim in scene.claims if claim not in never]
+    listed = [claim for claim in scene.list_claims if still_open & claim.true_in]
+    not_listed = [claim for claim in scene.list_claims if claim not in listed]
+    questions = (
+        ("Which one of the following must be true?", always, not_always),
+        ("Which one of the following could be true?", sometimes, never),
+        ("Which one of the following cannot be true?", never, sometimes),
+        ("Which one of the following could be false?", not_always, always),
+        (scene.list_question, listed, not_listed),
+    )
+    return questions[number % len(questions)]
 
 
 def _listed(names: Sequence[str]) -> str:
