@@ -177,5 +177,5 @@ def _diagnostic_codes() -> set[str]:
                     given.add(code)
                 case ast.Constant(value=str(text)) if CODE.fullmatch(text):
                     constants.add(text)
-    areas = {code.partition("-")[0] for code in given}
+    areas = {code.partition("-")[0] for code in given | COMPOSED_CODES}
     return given | {text for text in constants if text.partition("-")[0] in areas}
