@@ -1,0 +1,1 @@
+"""What people write: specs and `ftops.yaml`, from bytes to checked values with their places."""

@@ -1,0 +1,107 @@
+"""Specs that go on from each other's models, in the order in which they train."""
+
+from __future__ import annotations
+
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.spec.model import ParentSpec, Spec
+from ftops.spec.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def in_order(specs: Iterable[Spec]) -> tuple[Spec, ...]:
+    """Parents before their children; what does not depend on each other, by name.
+
+    Raises:
+        ProblemsError: Two specs have one name, a parent is unknown, or parents go round in a circle.
+    """
+    every = sorted(specs, key=lambda spec: (spec.name, spec.path))
+    by_name: dict[str, Spec] = {}
+    problems: list[Diagnostic] = []
+    for spec in every:
+        first = by_name.setdefault(spec.name, spec)
+        if first is not spec:
+            problems.append(_duplicate(first, spec))
+    problems += _unknown_parents(by_name)
+    if problems:
+        raise ProblemsError(*problems)
+
+    sorter = TopologicalSorter(
+        {name: (() if (to := _parent(spec)) is None else (to,)) for name, spec in by_name.items()}
+    )
+    try:
+        sorter.prepare()
+    except CycleError:
+        raise ProblemsError(*(_cycle(by_name, names) for names in _cycles(by_name))) from None
+    ordered: list[Spec] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        ordered += (by_name[name] for name in ready)
+        sorter.done(*ready)
+    return tuple(ordered)
+
+
+def _parent(spec: Spec) -> str | None:
+    return spec.model.spec if isinstance(spec.model, ParentSpec) else None
+
+
+def _unknown_parents(by_name: dict[str, Spec]) -> Iterator[Diagnostic]:
+    for spec in by_name.values():
+        parent = _parent(spec)
+        if parent is not None and parent not in by_name:
+            yield Diagnostic(
+                code="spec-parent",
+                summary=f"there is no spec named `{parent}`",
+                place=_place(spec, "model.spec"),
+                why=f"`{spec.name}` goes on from its model",
+                fix=did_you_mean(parent, by_name, otherwise="write the stem of another spec's file, or a base model"),
+            )
+
+
+def _cycles(by_name: dict[str, Spec]) -> Iterator[list[str]]:
+    """Each circle once, from its first name on; every spec has one parent, so walking up finds them all."""
+    done: set[str] = set()
+    for start in by_name:
+        trail: list[str] = []
+        name: str | None = start
+        while name is not None and name not in done:
+            done.add(name)
+            trail.append(name)
+            name = _parent(by_name[name])
+        if name in trail:
+            circle = trail[trail.index(name) :]
+            first = circle.index(min(circle))
+            yield circle[first:] + circle[:first]
+
+
+def _cycle(by_name: dict[str, Spec], names: list[str]) -> Diagnostic:
+    round_trip = " → ".join(f"`{name}`" for name in (*names, names[0]))
+    return Diagnostic(
+        code="spec-cycle",
+        summary=f"specs go on from each other in a circle: {round_trip}",
+        place=_place(by_name[names[0]], "model.spec"),
+        why="each would have to be trained before the other",
+        fix="let one of them start from a base model",
+    )
+
+
+def _duplicate(first: Spec, second: Spec) -> Diagnostic:
+    return Diagnostic(
+        code="spec-duplicate-name",
+        summary=f"two specs are named `{second.name}`",
+        place=Place(path=second.path),
+        why=f"`{first.path}` has that name already, and the lockfile knows specs by name, not by folder",
+        fix="rename one of the files",
+    )
+
+
+def _place(spec: Spec, field: str) -> Place:
+    """Without the line's text, which is not kept with the spec."""
+    span = spec.places.get(field)
+    if span is None:
+        return Place(path=spec.path)
+    return Place(path=spec.path, line=span.line, column=span.column, end_column=span.end_column)

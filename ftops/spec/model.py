@@ -1,0 +1,83 @@
+"""What a spec says, as values; imports little, because every command reads these."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+MethodType: TypeAlias = Literal["supervised", "dpo", "reinforcement"]
+OnChange: TypeAlias = Literal["keep", "cancel"]
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """Where in the spec's file; all count from 1, columns in characters, `end_column` one past the last."""
+
+    line: int
+    column: int
+    end_column: int
+
+
+class BaseModel(msgspec.Struct, frozen=True, kw_only=True, tag="base"):
+    """A model of the provider, by its name there."""
+
+    name: str
+
+
+class ParentSpec(msgspec.Struct, frozen=True, kw_only=True, tag="spec"):
+    """The model that another spec makes."""
+
+    spec: str
+
+
+class ModelAlias(msgspec.Struct, frozen=True, kw_only=True, tag="alias"):
+    """The model that an alias of `ftops.yaml` stands for."""
+
+    alias: str
+
+
+class Method(msgspec.Struct, frozen=True, kw_only=True):
+    """How the model is trained."""
+
+    type: MethodType
+    body: dict[str, Any]
+    """The content of `method.<type>` as requested: hyperparameters, grader, response_format.
+
+    What the spec leaves out is left out here; whole numbers are integers, and empty hyperparameters are left out.
+    """
+
+
+class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
+    """How careful ftops is with what the spec made."""
+
+    protect: bool = False
+    ignore_changes: tuple[str, ...] = ()
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """One fine-tuning job, checked: whatever is in here, the API's documented limits allow."""
+
+    name: str
+    path: str
+    """Of the spec's file. This and the paths of data are relative to the repository, with forward slashes."""
+    model: BaseModel | ParentSpec | ModelAlias
+    training_file: str
+    validation_file: str | None = None
+    method: Method
+    suffix: str | None = None
+    seed: int | None = None
+    integrations: tuple[dict[str, Any], ...] = ()
+    description: str | None = None
+    owner: str | None = None
+    labels: dict[str, str] = {}
+    checkpoint: str = "best"
+    """`best`, `last` or `step:<number>`."""
+    on_change: OnChange = "keep"
+    lifecycle: Lifecycle = Lifecycle()
+    places: dict[str, Span] = {}
+    """Where each field is, by its dotted path, such as `method.supervised.hyperparameters.n_epochs`."""
+
+
+def method_request(method: Method) -> dict[str, Any]:
+    """Shape *method* as the API takes it: `{"type": …, "<type>": {…}}`."""
+    return {"type": method.type, method.type: method.body}
