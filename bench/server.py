@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from openai import OpenAI
 
 from bench.common import Result, report, running_server
+from ftops.server.train.environment import ONE_BLAS_THREAD
 
 if TYPE_CHECKING:
     from openai.types.fine_tuning import SupervisedHyperparametersParam
@@ -85,9 +86,7 @@ def _examples(path: Path) -> Path:
 
 def _bare_steps_per_second(data: Path, folder: Path) -> float:
     command = [sys.executable, "-c", BARE_LOOP, MODEL, str(data), str(folder), str(EPOCHS), str(BATCH_SIZE)]
-    # As the server's worker is set up: see reference figures in docs/decisions/0003-libraries.md.
-    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **threads})
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **ONE_BLAS_THREAD})
     moments = json.loads(done.stdout.splitlines()[-1])
     return float((len(moments) - 1) / (moments[-1] - moments[0]))
 
