@@ -84,7 +84,7 @@ def _load_base(name: str) -> Base:
         case GgufInWheel() as origin:
             model, tokenizer = _from_gguf(Gguf(gguf_file(origin, models_folder(os.environ))))
         case RandomBytes() as origin:
-            weights = _random_weights(origin)
+            weights = random_weights(origin)
             model, tokenizer = Model(architecture=origin.architecture, weights=weights), ByteTokenizer()
     for weight in model.weights.values():
         weight.setflags(write=False)
@@ -126,7 +126,7 @@ def _halves_apart(weight: Array, heads: int) -> Array:
     return np.ascontiguousarray(parted.reshape(rows, columns))
 
 
-def _random_weights(origin: RandomBytes) -> Weights:
+def random_weights(origin: RandomBytes) -> Weights:
     shape, random = origin.architecture, np.random.default_rng(origin.seed)
     key_rows = shape.key_value_heads * shape.head_width
 

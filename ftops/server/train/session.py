@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ftops.server.train.arrays import Weights
     from ftops.server.train.chat import ChatTemplate
     from ftops.server.train.llama import Model
-    from ftops.server.train.models import BaseModel
+    from ftops.server.train.models import BaseModel, Lora
     from ftops.server.train.objective import Sequences
     from ftops.server.train.run import TrainingRun
 
@@ -45,7 +45,7 @@ class Session:
         self.validation = _read(run.validation_file, base.template, run.method) if run.validation_file else ()
         self.schedule = make_schedule(run, base.description, len(self.training))
         start = load_model(run.source)
-        self.model = _trainable(start, base.description, run.seed)
+        self.model = _trainable(start, base.description.lora, run.seed)
         self.moments = Moments.of(self.model.trained)
         self.objective: Objective = Supervised()
         if self.schedule.beta is not None:
@@ -108,21 +108,25 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def _trainable(start: Model, description: BaseModel, seed: int) -> Model:
+def _trainable(start: Model, lora: Lora | None, seed: int) -> Model:
     """A model equal to *start*, with weights of its own to be trained."""
-    if description.lora is None:
+    if lora is None:
         return replace(start, weights={name: weight.copy() for name, weight in start.weights.items()})
     if start.adapter:
         return replace(start, adapter={name: weight.copy() for name, weight in start.adapter.items()})
+    return adapted(start, lora, seed=seed)
+
+
+def adapted(model: Model, lora: Lora, *, seed: int) -> Model:
+    """*model* with a new adapter, drawn as peft draws it: B is nought, so that it says at first what it said before."""
     random = np.random.default_rng(seed)
     adapter: Weights = {}
-    for name, weight in start.weights.items():
-        if not name.endswith("_proj.weight"):
-            continue
-        rows, columns = weight.shape
-        bound = 1 / math.sqrt(columns)  # peft's default; with B at nought the model is at first what it was
-        stem = name.removesuffix(".weight")
-        down = random.uniform(-bound, bound, (description.lora.rank, columns))
-        adapter[f"{stem}.lora_A.weight"] = down.astype(np.float32)
-        adapter[f"{stem}.lora_B.weight"] = np.zeros((rows, description.lora.rank), np.float32)
-    return replace(start, adapter=adapter, scale=description.lora.scale)
+    for name, weight in model.weights.items():
+        if name.endswith("_proj.weight"):
+            rows, columns = weight.shape
+            bound = 1 / math.sqrt(columns)
+            stem = name.removesuffix(".weight")
+            down = random.uniform(-bound, bound, (lora.rank, columns))
+            adapter[f"{stem}.lora_A.weight"] = down.astype(np.float32)
+            adapter[f"{stem}.lora_B.weight"] = np.zeros((rows, lora.rank), np.float32)
+    return replace(model, adapter=adapter, scale=lora.scale)
