@@ -1,0 +1,178 @@
+"""Serving over a socket: one server a state folder, found by others through `server.json`, ended when nobody needs it.
+
+`server.json` holds `{"pid", "url", "token", "version"}` while the server listens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import orjson
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ftops.server.app import create_app
+from ftops.server.errors import StateError
+from ftops.server.settings import MAX_ACTIVE_JOBS, Settings
+from ftops.server.worker import ROLES, working_alone
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from starlette.applications import Starlette
+
+FAILED: Final = 1
+ALREADY_RUNNING: Final = 3
+_TICKS_A_SECOND: Final = 10
+_SECONDS_FOR_OPEN_REQUESTS: Final = 3
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve as the command line says, with the token of `FTOPS_SERVER_TOKEN` if there is one; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m ftops.server", description="The local fine-tuning server.")
+    parser.add_argument("--state", type=Path, required=True, help="private folder of the server")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 for any that is free")
+    parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="end after so long without work")
+    parser.add_argument("--max-active-jobs", type=int, default=MAX_ACTIVE_JOBS, metavar="N", help="of one model")
+    parser.add_argument("--allow-faults", action="store_true", help="let tests make requests fail")
+    options = parser.parse_args(arguments)
+    settings = Settings(
+        state=options.state,
+        host=options.host,
+        port=options.port,
+        idle_exit_seconds=options.idle_exit,
+        max_active_jobs=options.max_active_jobs,
+        allow_faults=options.allow_faults,
+    )
+    token = os.environ.get("FTOPS_SERVER_TOKEN")
+    return serve(replace(settings, token=token) if token else settings)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal or long idleness; 0, or 1 if it cannot start, or 3 if another server has the folder."""
+    folder = settings.state
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _only_server(folder) as is_only:
+            if not is_only:
+                _say(f"another server has `{folder}`: {_running_server(folder)}")
+                return ALREADY_RUNNING
+            _serve(settings)
+    except (OSError, StateError) as error:
+        _say(f"the server cannot run on `{folder}`: {error}")
+        return FAILED
+    return 0
+
+
+def _serve(settings: Settings) -> None:
+    listener = socket.create_server((settings.host, settings.port), family=_family(settings.host))
+    with listener:
+        app = create_app(settings)
+        try:
+            with ExitStack() as stack:
+                for role in ROLES:  # none works any more, or only for the instant in which it learns of its end
+                    stack.enter_context(working_alone(settings.state, role))
+                app.state.world.recover()
+            asyncio.run(_Server(app, settings, listener).serve(sockets=[listener]))
+        finally:
+            app.state.world.close()
+
+
+class _Server(uvicorn.Server):
+    """Tells where it is once it listens, and ends when it has been idle for long."""
+
+    def __init__(self, app: Starlette, settings: Settings, listener: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11" if settings.allow_faults else "auto",  # whose connections can be cut
+                log_level="warning",
+                access_log=False,
+                lifespan="on",
+                timeout_graceful_shutdown=_SECONDS_FOR_OPEN_REQUESTS,
+            )
+        )
+        self._app = app
+        self._settings = settings
+        self._card = settings.state / "server.json"
+        host, port = listener.getsockname()[:2]
+        self._url = f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+        app.state.traffic.cut = self._cut
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        card = {"pid": os.getpid(), "url": self._url, "token": self._settings.token, "version": version("ftops")}
+        _write_private(self._card, orjson.dumps(card) + b"\n")
+        _say(f"listening on {self._url}, state in `{self._settings.state}`")
+
+    async def on_tick(self, counter: int) -> bool:
+        limit = self._settings.idle_exit_seconds
+        if limit is not None and counter % _TICKS_A_SECOND == 0 and self._app.state.traffic.idle_seconds() >= limit:
+            return not self._app.state.world.has_unfinished_jobs()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._card.unlink(missing_ok=True)
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """End in order on a signal, and not by it once more afterwards as uvicorn would."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+    def _cut(self, peer: tuple[str, int]) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, H11Protocol) and connection.client == peer:
+                connection.transport.abort()
+
+
+@contextmanager
+def _only_server(folder: Path) -> Iterator[bool]:
+    """Hold the folder's lock as long as this process lives; False if another has it."""
+    with (folder / "server.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _running_server(folder: Path) -> str:
+    try:
+        card = orjson.loads((folder / "server.json").read_bytes())
+        return f"process {card['pid']} at {card['url']}"
+    except (OSError, ValueError, KeyError):
+        return "it is just starting or ending"
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    temporary.replace(path)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _say(message: str) -> None:
+    print(f"ftops server: {message}", file=sys.stderr, flush=True)  # noqa: T201 a program's own message
