@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = (1, 1, 2, 4, 8)
 """Waits between the looks for a job whose create had a doubtful outcome: the list may lag behind."""
 
-GOES_ON = frozenset({"remote-refused", "remote-busy", "remote-not-found", "remote-file"})
+BUSY = "remote-busy"
+"""All slots for training are taken: no failure, but a reason to come back."""
+
+GOES_ON = frozenset({"remote-refused", BUSY, "remote-not-found", "remote-file"})
 """Problems of one model that say nothing about the next."""
 
 
@@ -81,7 +84,7 @@ class Applier:
             try:
                 outcome = self._carry_out(change)
             except RemoteError as error:
-                waits = error.problem.code == "remote-busy"
+                waits = error.problem.code == BUSY
                 text = "waits for a free slot" if waits else "failed"
                 outcome = Outcome(name=change.name, kind=change.kind, text=text, waits=waits, problem=error.problem)
             if outcome is None:
@@ -128,6 +131,9 @@ class Applier:
         try:
             return self.provider.create_job(request)
         except RemoteError as error:
+            if error.problem.code == BUSY:
+                # The intent stays: it was asked for, and `reconcile` goes on with it once there is a slot.
+                raise
             if error.effect is Effect.NO:
                 self._save(without_intent(self.lock, want.name), spent=False)
                 raise

@@ -112,7 +112,8 @@ class Generation(_Value, frozen=True, kw_only=True):
     """One training run of a spec, from request to model."""
 
     digest: Digest
-    inputs: Inputs
+    inputs: Inputs | None = None
+    """None for a generation that `lock rebuild` found, and that no spec asks for any more."""
     request: dict[str, object]
     """As sent, with the provider's file ids and model id."""
     job: JobRecord
@@ -148,6 +149,11 @@ class Entry(_Value, frozen=True, kw_only=True):
     generation: Generation | None = None
     history: tuple[Generation, ...] = ()
     intent: Intent | None = None
+
+    @property
+    def generations(self) -> tuple[Generation, ...]:
+        """All, oldest first."""
+        return (*self.history, self.generation) if self.generation else self.history
 
     def find(self, digest: Digest) -> Generation | None:
         """The newest earlier generation with *digest*."""
@@ -225,23 +231,22 @@ def verify(lock: Lockfile, path: str) -> tuple[Diagnostic, ...]:
 def with_intent(lock: Lockfile, name: str, intent: Intent) -> Lockfile:
     """Record that a create is about to be sent."""
     entry = lock.models.get(name, Entry())
-    return _with_entry(lock, name, msgspec.structs.replace(entry, intent=intent))
+    return with_entry(lock, name, msgspec.structs.replace(entry, intent=intent))
 
 
 def without_intent(lock: Lockfile, name: str) -> Lockfile:
     """Record that a create certainly had no effect."""
     entry = msgspec.structs.replace(lock.models[name], intent=None)
     if entry != Entry():
-        return _with_entry(lock, name, entry)
+        return with_entry(lock, name, entry)
     return msgspec.structs.replace(lock, models={key: old for key, old in lock.models.items() if key != name})
 
 
 def with_generation(lock: Lockfile, name: str, generation: Generation) -> Lockfile:
     """Record *generation* as the current one, and its intent as fulfilled; the one before becomes history."""
     entry = lock.models.get(name, Entry())
-    history = (*entry.history, entry.generation) if entry.generation else entry.history
     intent = None if entry.intent and entry.intent.digest == generation.digest else entry.intent
-    return _with_entry(lock, name, Entry(generation=generation, history=history, intent=intent))
+    return with_entry(lock, name, Entry(generation=generation, history=entry.generations, intent=intent))
 
 
 def with_outcome(lock: Lockfile, name: str, generation: Generation) -> Lockfile:
@@ -254,24 +259,24 @@ def with_outcome(lock: Lockfile, name: str, generation: Generation) -> Lockfile:
 
     current = updated(entry.generation) if entry.generation else None
     history = tuple(updated(old) for old in entry.history)
-    return _with_entry(lock, name, msgspec.structs.replace(entry, generation=current, history=history))
+    return with_entry(lock, name, msgspec.structs.replace(entry, generation=current, history=history))
+
+
+def with_entry(lock: Lockfile, name: str, entry: Entry) -> Lockfile:
+    """Record *entry* whole, its chain hashed anew."""
+    return msgspec.structs.replace(lock, models={**lock.models, name: _sealed(entry)})
 
 
 def forgotten(lock: Lockfile, name: str) -> Lockfile:
     """Record that no spec asks for *name* any more: its generation becomes history, its model id stays readable."""
     entry = lock.models[name]
-    history = (*entry.history, entry.generation) if entry.generation else entry.history
-    return _with_entry(lock, name, msgspec.structs.replace(entry, generation=None, history=history))
-
-
-def _with_entry(lock: Lockfile, name: str, entry: Entry) -> Lockfile:
-    return msgspec.structs.replace(lock, models={**lock.models, name: _sealed(entry)})
+    return with_entry(lock, name, msgspec.structs.replace(entry, generation=None, history=entry.generations))
 
 
 def _sealed(entry: Entry) -> Entry:
     """Hash the chain anew, oldest first."""
     before, sealed = "", []
-    for generation in (*entry.history, entry.generation) if entry.generation else entry.history:
+    for generation in entry.generations:
         sealed.append(msgspec.structs.replace(generation, hash=_hash(generation, before)))
         before = sealed[-1].hash
     current = sealed.pop() if entry.generation else None
@@ -285,11 +290,10 @@ def _hash(generation: Generation, before: str) -> str:
 
 def _broken(entry: Entry, target: str) -> list[str]:
     before, found = "", []
-    generations = (*entry.history, entry.generation) if entry.generation else entry.history
-    for number, generation in enumerate(generations, start=1):
+    for number, generation in enumerate(entry.generations, start=1):
         if generation.hash != _hash(generation, before):
             found.append(f"the hash of generation {number} does not match its content")
-        elif generation.digest != generation.inputs.digest(target):
+        elif generation.inputs and generation.digest != generation.inputs.digest(target):
             found.append(f"the digest of generation {number} does not match its inputs")
         before = generation.hash
     if entry.intent and entry.intent.digest != entry.intent.inputs.digest(target):

@@ -52,6 +52,17 @@ class LockStore:
             raise ProblemsError(_wrong_target(self.name, lock.target, self._target))
         return lock
 
+    def set_aside(self) -> str | None:
+        """Move a lockfile that cannot be read out of the way, never over another; gives its new name."""
+        if not self._path.exists():
+            return None
+        number = 1
+        while (aside := self._path.with_name(f"{self.name}.damaged-{number}")).exists():
+            number += 1
+        self._path.rename(aside)
+        self._known = None
+        return aside.name
+
     def save(self, lock: Lockfile, *, spent: bool) -> None:
         """Write *lock*, whole or not at all.
 

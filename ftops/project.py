@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
+
 from ftops import __version__
+from ftops.dataset.lines import ROW_BYTES_MAX
 from ftops.dataset.scan import RULES_VERSION, Scan, scan
 from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.filecache import FileCache
@@ -26,6 +29,8 @@ from ftops.spec.parse import parse_spec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
+
+    from ftops.lockfile import Inputs
 
 CONFIG_FILE = "ftops.yaml"
 SPEC_ENDINGS = (".yaml", ".yml")
@@ -66,6 +71,21 @@ class Project:
                 raise ProblemsError(_changed(file.path))
             stream.seek(0)
             yield stream
+
+    def system_prompt(self, inputs: Inputs) -> str | None:
+        """The system prompt of the first training row: what the tuned model expects to be told."""
+        try:
+            with _open(self.root, inputs.training_file.path) as stream:
+                row = orjson.loads(stream.readline(ROW_BYTES_MAX))
+        except (ProblemsError, orjson.JSONDecodeError):
+            return None
+        match row:
+            case {"messages": [{"role": "system" | "developer", "content": str(text)}, *_]}:
+                return text
+            case {"input": {"messages": [{"role": "system" | "developer", "content": str(text)}, *_]}}:
+                return text
+            case _:
+                return None
 
 
 def open_project(start: Path, target: str | None = None) -> Project:
@@ -139,6 +159,16 @@ def read_data(project: Project, specs: Iterable[Spec]) -> tuple[dict[str, DataFi
     if any(problem.severity is Severity.ERROR for problem in found):
         raise ProblemsError(*found)
     return files, tuple(found)
+
+
+def paths_read(project: Project) -> list[str]:
+    """All that a plan depends on, relative to the root: files, those not there, and folders of specs."""
+    found = [CONFIG_FILE, project.lock_name, f"{project.lock_name}.recovery", *_spec_paths(project)]
+    folders = {path.rpartition("/")[0] for path in found[3:]} | {project.config.specs}
+    for parent, names, _ in os.walk(project.root / project.config.specs):
+        folders |= {(Path(parent) / name).relative_to(project.root).as_posix() for name in names}
+    data = {path for spec in read_specs(project) for path in (spec.training_file, spec.validation_file) if path}
+    return sorted({*found, *folders, *data})
 
 
 def _root(start: Path) -> Path:

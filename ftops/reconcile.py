@@ -6,7 +6,7 @@ no harm: the next one starts from what is there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ftops.apply import Applier, Outcome
@@ -16,13 +16,15 @@ from ftops.lockstore import LockStore
 from ftops.plan.changes import PAID, Change, Kind
 from ftops.plan.desired import Desired, resolve
 from ftops.plan.diff import diff
-from ftops.plan.plan import Plan, select
+from ftops.plan.observed import State
+from ftops.plan.plan import Plan, checksum, select
+from ftops.plan.rebuild import rebuilt, unrecorded
 from ftops.project import Project, make_state_folder, read_data, read_specs
 from ftops.remote.connect import connect
 from ftops.remote.profiles import profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ftops.clock import Clock
     from ftops.lockfile import Lockfile
@@ -68,9 +70,8 @@ def plan(world: World, options: Options, *, provider: Provider | None = None) ->
         ProblemsError: Configuration, specs, data or lockfile have problems: all that were found.
     """
     recorded = world.store().read()
-    desired, warnings = _desired(world.project, recorded)
-    observed = _observe(provider, desired, recorded) if provider else None
-    return _plan(world.project, desired, recorded, observed, options, warnings)
+    wanted = _gather(world.project, recorded)
+    return _plan(wanted, recorded, _observe(provider, wanted, recorded) if provider else None, options)
 
 
 def apply(
@@ -84,12 +85,11 @@ def apply(
     store = world.store()
     with store.exclusive():
         recorded = store.read()
-        desired, warnings = _desired(world.project, recorded)
-        if _plan(world.project, desired, recorded, None, options, warnings).checksum != planned.checksum:
+        wanted = _gather(world.project, recorded)
+        now = _plan(wanted, recorded, _observe(provider, wanted, recorded), options)
+        if now.checksum != planned.checksum:
             raise ProblemsError(_stale(), exit_code=3)
-        observed = _observe(provider, desired, recorded)
-        now = _plan(world.project, desired, recorded, observed, options, warnings)
-        return _applier(world, provider, store, recorded).carry_out(_within(now.changes, planned), tell)
+        return _applier(world, provider, store, recorded).carry_out(now.changes, tell)
 
 
 def reconcile(
@@ -103,28 +103,47 @@ def reconcile(
     store = world.store()
     with store.exclusive():
         recorded = store.read()
-        desired, warnings = _desired(world.project, recorded)
-        observed = _observe(provider, desired, recorded)
-        now = _plan(world.project, desired, recorded, observed, options, warnings)
+        wanted = _gather(world.project, recorded)
+        observed = _observe(provider, wanted, recorded)
         applier = _applier(world, provider, store, recorded)
-        outcomes = applier.carry_out((change for change in now.changes if change.kind in RECONCILED), tell)
+        found = _plan(wanted, recorded, observed, options)
+        outcomes = applier.carry_out((change for change in found.changes if change.kind in RECONCILED), tell)
         # Models that were just collected may be what approved children wait for.
-        left = _plan(world.project, desired, applier.lock, observed, options, warnings)
-        approved = [change for change in left.changes if change.kind in PAID and change.approved]
-        outcomes += applier.carry_out(approved, tell)
-        return _plan(world.project, desired, applier.lock, observed, options, warnings), outcomes
+        ready = _plan(wanted, applier.lock, observed, options)
+        outcomes += applier.carry_out((change for change in ready.changes if _is_approved(change)), tell)
+        return _plan(wanted, applier.lock, observed, options), outcomes
+
+
+def rebuild(world: World, recorded: Lockfile, *, provider: Provider, store: LockStore) -> tuple[str, ...]:
+    """Record every job that carries this project's labels and that *recorded* lacks; gives the specs concerned.
+
+    Raises:
+        ProblemsError: The record cannot be kept.
+    """
+    with store.exclusive():
+        wanted = _gather(world.project, recorded)
+        observed = _observe(provider, wanted, recorded)
+        missing = unrecorded(recorded, observed.jobs)
+        checkpoints = {job.id: provider.checkpoints(job.id) for job in missing if job.state is State.SUCCEEDED}
+        store.save(rebuilt(recorded, wanted.desired, observed, checkpoints), spent=False)
+    return tuple(sorted({job.labels.spec for job in missing if job.labels}))
 
 
 def outstanding(plan: Plan) -> tuple[Change, ...]:
     """What a later `reconcile` still has to collect or to go on with."""
-    return tuple(
-        change
-        for change in plan.changes
-        if change.kind in {Kind.AWAIT, Kind.COLLECT} or (change.kind in PAID and change.approved)
-    )
+    return tuple(change for change in plan.changes if change.kind in {Kind.AWAIT, Kind.COLLECT} or _is_approved(change))
 
 
-def _desired(project: Project, recorded: Lockfile) -> tuple[tuple[Desired, ...], tuple[Diagnostic, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What the working tree asks for."""
+
+    target: str
+    desired: tuple[Desired, ...]
+    warnings: tuple[Diagnostic, ...]
+
+
+def _gather(project: Project, recorded: Lockfile) -> _Wanted:
     specs = read_specs(project)
     files, warnings = read_data(project, specs)
     desired = resolve(specs, files, config=project.config, target=project.target, recorded=recorded)
@@ -132,30 +151,29 @@ def _desired(project: Project, recorded: Lockfile) -> tuple[tuple[Desired, ...],
     refused = [_unsupported(each, project) for each in desired if each.spec.method.type not in methods]
     if refused:
         raise ProblemsError(*refused)
-    return desired, warnings
+    return _Wanted(target=project.target.name, desired=desired, warnings=warnings)
 
 
-def _observe(provider: Provider, desired: Iterable[Desired], recorded: Lockfile) -> Observed:
-    known = {(each.name, str(each.digest)) for each in desired}
+def _observe(provider: Provider, wanted: _Wanted, recorded: Lockfile) -> Observed:
+    known = {(each.name, str(each.digest)) for each in wanted.desired}
     for name, entry in recorded.models.items():
-        generations = (*entry.history, entry.generation) if entry.generation else entry.history
-        known |= {(name, str(generation.digest)) for generation in generations}
+        known |= {(name, str(generation.digest)) for generation in entry.generations}
     return provider.observe(known)
 
 
-def _plan(
-    project: Project,
-    desired: tuple[Desired, ...],
-    recorded: Lockfile,
-    observed: Observed | None,
-    options: Options,
-    warnings: tuple[Diagnostic, ...],
-) -> Plan:
-    changes = diff(desired, recorded, observed, retry_failed=options.retry_failed)
-    if options.selectors:
-        names = {each.name for each in select(desired, options.selectors)}
-        changes = tuple(change for change in changes if change.name in names)
-    return Plan(target=project.target.name, changes=changes, warnings=warnings)
+def _plan(wanted: _Wanted, recorded: Lockfile, observed: Observed | None, options: Options) -> Plan:
+    """Decide; the checksum is over what can be decided without the provider, so that a look at it changes nothing."""
+    names = {each.name for each in select(wanted.desired, options.selectors)}
+
+    def decide(seen: Observed | None) -> tuple[Change, ...]:
+        changes = diff(wanted.desired, recorded, seen, retry_failed=options.retry_failed)
+        return tuple(change for change in changes if change.name in names or not options.selectors)
+
+    offline = decide(None)
+    changes = decide(observed) if observed else offline
+    return Plan(
+        target=wanted.target, changes=changes, checksum=checksum(wanted.target, offline), warnings=wanted.warnings
+    )
 
 
 def _applier(world: World, provider: Provider, store: LockStore, recorded: Lockfile) -> Applier:
@@ -169,14 +187,8 @@ def _applier(world: World, provider: Provider, store: LockStore, recorded: Lockf
     )
 
 
-def _within(changes: Iterable[Change], planned: Plan) -> tuple[Change, ...]:
-    """Keep of *changes* those that pay for nothing, and those that *planned* pays for too."""
-    agreed = {(change.name, change.attempt) for change in planned.changes if change.kind in PAID}
-    return tuple(
-        replace(change, approved=False) if change.kind in PAID else change
-        for change in changes
-        if change.kind not in PAID or (change.name, change.attempt) in agreed
-    )
+def _is_approved(change: Change) -> bool:
+    return change.kind in PAID and change.approved
 
 
 def _stale() -> Diagnostic:

@@ -75,8 +75,10 @@ class Change:
     """The spec whose model this one starts from, while that model is not there yet."""
 
 
-def causes(before: Inputs, after: Inputs) -> tuple[Cause, ...]:
-    """Name every field in which two generations differ, leaf by leaf."""
+def causes(before: Inputs | None, after: Inputs) -> tuple[Cause, ...]:
+    """Name every field in which two generations differ, leaf by leaf; none if the old ones are not known."""
+    if before is None:
+        return ()
     old, new = _leaves(before), _leaves(after)
     fields = sorted(old.keys() | new.keys())
     return tuple(

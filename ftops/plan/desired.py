@@ -138,9 +138,9 @@ def _generation(entry: Entry, digest: str) -> Generation | None:
 
 def _with_ignored(inputs: Inputs, spec: Spec, entry: Entry | None) -> Inputs:
     """Keep what was recorded for each field of `lifecycle.ignore_changes`: an edit there asks for nothing."""
-    if not (entry and entry.generation):
+    before = entry.generation.inputs if entry and entry.generation else None
+    if before is None:
         return inputs
-    before = entry.generation.inputs
     kept = {field: getattr(before, field) for field in spec.lifecycle.ignore_changes}
     return msgspec.structs.replace(inputs, **kept)
 

@@ -133,7 +133,7 @@ def _unrecorded(wanted: tuple[Desired, ...], recorded: Lockfile, observed: Obser
     """Jobs with our labels that nothing accounts for: a lost lockfile, or another branch."""
     known = {want.digest for want in wanted}
     for entry in recorded.models.values():
-        known |= {generation.digest for generation in (*entry.history, entry.generation) if generation}
+        known |= {generation.digest for generation in entry.generations}
     for job in observed.jobs:
         if job.labels and job.labels.digest not in known and job.state not in {State.FAILED, State.CANCELLED}:
             reason = f"job {job.id} ({short(job.labels.digest)}) is ftops' own, but recorded nowhere"

@@ -31,8 +31,8 @@ def begun(want: Desired, job: JobSeen, *, intent: Intent | None, commit: str | N
     """
     return Generation(
         digest=want.digest,
-        inputs=_with_ids(want.inputs, job),
-        request=intent.request if intent and intent.request else _as_seen(job),
+        inputs=with_ids(want.inputs, job),
+        request=intent.request if intent and intent.request else as_seen(job),
         job=JobRecord(id=job.id, status=job.status, created_at=job.created_at),
         attempt=job.labels.attempt if job.labels else intent.attempt if intent else 1,
         commit=intent.commit if intent else commit,
@@ -96,7 +96,7 @@ def choose(checkpoints: Sequence[CheckpointRecord], policy: str) -> CheckpointRe
     return ordered[0] if ordered else None
 
 
-def _with_ids(inputs: Inputs, job: JobSeen) -> Inputs:
+def with_ids(inputs: Inputs, job: JobSeen) -> Inputs:
     training = msgspec.structs.replace(inputs.training_file, file_id=job.training_file or None)
     validation = inputs.validation_file
     if validation:
@@ -104,7 +104,7 @@ def _with_ids(inputs: Inputs, job: JobSeen) -> Inputs:
     return msgspec.structs.replace(inputs, training_file=training, validation_file=validation)
 
 
-def _as_seen(job: JobSeen) -> dict[str, object]:
+def as_seen(job: JobSeen) -> dict[str, object]:
     """The request of an adopted job, as far as the provider still shows it."""
     shown = {
         "model": job.model,

@@ -23,6 +23,8 @@ class Plan:
 
     target: str
     changes: tuple[Change, ...]
+    checksum: str
+    """Over what is to be done, not how it is worded: `apply --checksum` carries out this plan or none."""
     warnings: tuple[Diagnostic, ...] = ()
 
     @property
@@ -34,10 +36,10 @@ class Plan:
     def counts(self) -> Counter[Kind]:
         return Counter(change.kind for change in self.changes)
 
-    @property
-    def checksum(self) -> str:
-        """Over what is to be done, not how it is worded: `apply --checksum` carries out this plan or none."""
-        return short(digest_of([self.target, *(_essence(change) for change in self.pending)]))
+
+def checksum(target: str, changes: Iterable[Change]) -> str:
+    """Digest of what *changes* do, however they are worded."""
+    return short(digest_of([target, *(_essence(change) for change in changes if change.kind in PENDING)]))
 
 
 def select(desired: Sequence[Desired], selectors: Iterable[str]) -> tuple[Desired, ...]:

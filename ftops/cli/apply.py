@@ -1,0 +1,92 @@
+"""`ftops apply`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ftops.cli import frame
+from ftops.cli.follow import follow
+from ftops.diagnostics import Diagnostic, ProblemsError
+
+if TYPE_CHECKING:
+    from ftops.plan.plan import Plan
+
+REFUSED = 3
+WRONG_USAGE = 64
+
+
+@click.command()
+@frame.selectors_argument
+@frame.target_option
+@click.option("--wait", is_flag=True, help="Follow the jobs until they end, and collect them.")
+@frame.retry_option
+@click.option("--checksum", metavar="SUM", help="Carry out the plan with this checksum, or none.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@frame.json_option
+@frame.quiet_option
+def apply(
+    selectors: tuple[str, ...],
+    target: str | None,
+    *,
+    wait: bool,
+    retry_failed: bool,
+    checksum: str | None,
+    yes: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Carry the plan out: upload data, create jobs, record them in the lockfile.
+
+    Submits and returns; `ftops reconcile` collects later, or --wait follows. SPEC as in `ftops plan`.
+    """
+    from ftops import reconcile  # noqa: PLC0415  # commands load what they use
+    from ftops.report.machine import outcomes_json  # noqa: PLC0415
+    from ftops.report.plan import render_plan  # noqa: PLC0415
+
+    world = frame.open_world(target)
+    options = reconcile.Options(selectors=selectors, retry_failed=retry_failed)
+    planned = reconcile.plan(world, options)
+    frame.warn(planned.warnings)
+    if not (as_json or quiet):
+        frame.answer(render_plan(planned, colour=frame.colour(), width=frame.width()))
+    _check(planned, checksum, yes=yes)
+    provider = world.provider()
+    tell = (lambda _: None) if quiet else frame.tell
+    outcomes = reconcile.apply(world, planned, options, provider=provider, tell=tell)
+    if wait:
+        outcomes += follow(world, options, provider=provider, quiet=quiet)
+    if as_json:
+        frame.answer_json(outcomes_json(outcomes))
+    return frame.exit_code(outcomes)
+
+
+def _check(planned: Plan, checksum: str | None, *, yes: bool) -> None:
+    """See that a person, or a review, agreed to this plan."""
+    if checksum is not None:
+        if checksum != planned.checksum:
+            raise ProblemsError(_other_plan(checksum, planned.checksum), exit_code=REFUSED)
+    elif planned.pending and not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise ProblemsError(_cannot_ask(planned.checksum), exit_code=WRONG_USAGE)
+        click.confirm("Carry this out?", abort=True, err=True)
+
+
+def _other_plan(wanted: str, found: str) -> Diagnostic:
+    return Diagnostic(
+        code="plan-stale",
+        summary=f"the plan's checksum is `{found}`, not `{wanted}`",
+        why="specs, data or the lockfile changed since that plan was made, so it was not carried out",
+        fix="look at the plan above; if it is right, `ftops apply --checksum` with its checksum",
+    )
+
+
+def _cannot_ask(checksum: str) -> Diagnostic:
+    return Diagnostic(
+        code="apply-unconfirmed",
+        summary="nobody is there to be asked, and the plan has changes",
+        why="apply spends money, so it goes ahead only when a person or a reviewed plan says so",
+        fix=f"`ftops apply --checksum {checksum}` carries out just this plan, `ftops apply --yes` whatever is due",
+    )

@@ -1,0 +1,71 @@
+"""The one door for errors: whatever goes wrong becomes a message on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ftops.diagnostics import Diagnostic, ProblemsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROBLEM = 1
+WRONG_USAGE = 64
+OUR_BUG = 70
+INTERRUPTED = 130
+
+
+def run(command: click.Command, arguments: Sequence[str] | None) -> int:
+    """Call *command* and give its exit code: no exception leaves here."""
+    try:
+        result = command.main(arguments, prog_name="ftops", standalone_mode=False)
+    except ProblemsError as error:
+        show_problems(error.problems)
+        return error.exit_code
+    except click.UsageError as error:
+        error.show()
+        return WRONG_USAGE
+    except click.ClickException as error:
+        error.show()
+        return PROBLEM
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nstopped: what was sent stays recorded, and jobs go on training", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe went away, such as `head`; nothing is left to be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  # a traceback is for us, not for the user
+        _show_bug(error)
+        return OUR_BUG
+    return result if isinstance(result, int) else 0
+
+
+def show_problems(problems: Sequence[Diagnostic]) -> None:
+    """Write *problems* to stderr."""
+    from ftops.report.problems import render_problems  # noqa: PLC0415  # only if something is wrong
+
+    click.echo(render_problems(problems, colour=wants_colour(sys.stderr)), err=True)
+
+
+def wants_colour(stream: object) -> bool:
+    """Whether *stream* is a terminal whose user has not set `NO_COLOR`."""
+    is_terminal = getattr(stream, "isatty", lambda: False)()
+    return bool(is_terminal) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _show_bug(error: Exception) -> None:
+    import traceback  # noqa: PLC0415  # only for a bug
+
+    if os.environ.get("FTOPS_TRACEBACK"):
+        traceback.print_exception(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119  # text, not a path
+    # The text of an exception may hold a row of data or a key, so only its type is shown.
+    click.echo(f"error[bug]: ftops itself failed: {type(error).__name__} at {place}", err=True)
+    click.echo("  why: this is a mistake in ftops, not in your project; nothing that was sent is lost", err=True)
+    click.echo("  fix: please report it with the output of the same command under `FTOPS_TRACEBACK=1`", err=True)

@@ -1,0 +1,125 @@
+"""What commands share: the options that many have, the project, and how they speak."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from ftops.cli.door import show_problems, wants_colour
+from ftops.clock import SystemClock
+from ftops.diagnostics import Diagnostic, ProblemsError, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ftops.apply import Outcome
+    from ftops.lockfile import Entry, Generation, Lockfile
+    from ftops.reconcile import World
+
+Function = TypeVar("Function", bound="Callable[..., object]")
+
+target_option = click.option("--target", metavar="NAME", help="Target of ftops.yaml, instead of the default one.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Show unchanged models as well.")
+selectors_argument = click.argument("selectors", metavar="[SPEC]...", nargs=-1)
+retry_option = click.option("--retry-failed", is_flag=True, help="Try failed and cancelled jobs again.")
+
+
+def open_world(target: str | None) -> World:
+    """The project that the current folder lies in."""
+    from ftops.project import open_project  # noqa: PLC0415  # only commands that work on a project
+    from ftops.reconcile import World  # noqa: PLC0415
+
+    project = open_project(Path.cwd(), target)
+    return World(project=project, environ=os.environ, clock=SystemClock())
+
+
+def say(text: str) -> None:
+    """A message for the person, on stderr."""
+    click.echo(text, err=True)
+
+
+def answer(text: str) -> None:
+    """What was asked for, on stdout."""
+    click.echo(text)
+
+
+def answer_json(value: object) -> None:
+    """What was asked for, for a script."""
+    import msgspec  # noqa: PLC0415  # only with --json
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def warn(warnings: Sequence[Diagnostic]) -> None:
+    """Show what is no error."""
+    if warnings:
+        show_problems(warnings)
+
+
+def width() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def colour() -> bool:
+    return wants_colour(sys.stdout)
+
+
+def tell(outcome: Outcome) -> None:
+    """Say at once what was done about one change."""
+    say(f"{outcome.name}: {outcome.text}")
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """Show what went wrong; 1 if anything did, and waiting for a slot is nothing wrong."""
+    problems = [outcome.problem for outcome in outcomes if outcome.problem]
+    waiting = [outcome.problem for outcome in outcomes if outcome.problem and outcome.waits]
+    warn(problems)
+    return 1 if len(problems) > len(waiting) else 0
+
+
+def entry_of(lock: Lockfile, spec: str) -> Entry:
+    """What is recorded of *spec*.
+
+    Raises:
+        ProblemsError: Nothing is.
+    """
+    if spec in lock.models:
+        return lock.models[spec]
+    from ftops.spec.nearest import nearest  # noqa: PLC0415  # only for a mistake
+
+    near = nearest(spec, lock.models)
+    raise ProblemsError(
+        Diagnostic(
+            code="spec-unrecorded",
+            summary=f"the lockfile has nothing of `{spec}`",
+            why="a spec is recorded from its first `ftops apply` on",
+            fix=f"did you mean `{near}`?" if near else "`ftops status` lists the models, `ftops apply` trains them",
+        )
+    )
+
+
+def generation_of(lock: Lockfile, spec: str) -> Generation:
+    """The newest generation of *spec*; of one that nothing asks for any more, the last that there was.
+
+    Raises:
+        ProblemsError: There is none.
+    """
+    generations = entry_of(lock, spec).generations
+    if generations:
+        return generations[-1]
+    raise ProblemsError(
+        Diagnostic(
+            code="spec-unrecorded",
+            summary=f"`{spec}` has no job yet",
+            why="its create was begun, and is finished by the next `ftops reconcile`",
+            fix="run `ftops reconcile`",
+            severity=Severity.ERROR,
+        )
+    )

@@ -1,0 +1,55 @@
+"""`ftops plan`."""
+
+from __future__ import annotations
+
+import click
+
+from ftops.cli import frame
+
+CHANGES_PENDING = 2
+
+
+@click.command()
+@frame.selectors_argument
+@frame.target_option
+@click.option("--refresh", is_flag=True, help="Ask the provider as well: ends of jobs, deleted models, drift.")
+@frame.retry_option
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if changes or drift are pending.")
+@frame.json_option
+@frame.quiet_option
+@frame.verbose_option
+def plan(
+    selectors: tuple[str, ...],
+    target: str | None,
+    *,
+    refresh: bool,
+    retry_failed: bool,
+    detailed_exitcode: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Show what `ftops apply` would do, and why.
+
+    SPEC is a name, a glob such as 'elle-*', or a label such as 'label:team=support'; without any, all specs.
+    Asks nobody and needs no key, unless --refresh is given.
+    """
+    from ftops import reconcile  # noqa: PLC0415  # commands load what they use
+    from ftops.planmemo import remember  # noqa: PLC0415
+    from ftops.project import paths_read  # noqa: PLC0415
+    from ftops.report.machine import plan_json  # noqa: PLC0415
+    from ftops.report.plan import render_plan  # noqa: PLC0415
+
+    world = frame.open_world(target)
+    options = reconcile.Options(selectors=selectors, retry_failed=retry_failed)
+    planned = reconcile.plan(world, options, provider=world.provider() if refresh else None)
+    if not quiet:
+        frame.warn(planned.warnings)
+    if as_json:
+        frame.answer_json(plan_json(planned))
+    elif not quiet:
+        text = render_plan(planned, colour=frame.colour(), width=frame.width(), verbose=verbose)
+        frame.answer(text)
+        if not (refresh or planned.pending or planned.warnings):
+            remember(world.project.root, paths_read(world.project), text)
+    return CHANGES_PENDING if detailed_exitcode and planned.pending else 0

@@ -1,0 +1,84 @@
+"""A lockfile from what the provider's labels say. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftops.digest import Digest
+from ftops.lockfile import Entry, Generation, JobRecord, Lockfile, with_entry
+from ftops.plan.generations import as_seen, ended, with_choice, with_ids
+from ftops.plan.observed import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ftops.lockfile import CheckpointRecord
+    from ftops.plan.desired import Desired
+    from ftops.plan.observed import JobSeen, Observed
+
+
+def unrecorded(lock: Lockfile, jobs: Iterable[JobSeen]) -> tuple[JobSeen, ...]:
+    """Those of our *jobs* that no generation of *lock* accounts for, oldest first."""
+    known = {generation.job.id for entry in lock.models.values() for generation in entry.generations}
+    return tuple(sorted((job for job in jobs if job.labels and job.id not in known), key=lambda job: job.created_at))
+
+
+def rebuilt(
+    lock: Lockfile,
+    desired: Iterable[Desired],
+    observed: Observed,
+    checkpoints: Mapping[str, tuple[CheckpointRecord, ...]],
+) -> Lockfile:
+    """*lock* with a generation for every job of ours that it lacks; what it has stays as it is.
+
+    Args:
+        lock: What is recorded; empty if it was lost.
+        desired: What the specs ask for: a job of theirs gets its full inputs, others are history without them.
+        observed: All jobs with our labels.
+        checkpoints: Of each missing job that ended, by its id.
+    """
+    wanted = {want.name: want for want in desired}
+    for job in unrecorded(lock, observed.jobs):
+        assert job.labels is not None
+        name = job.labels.spec
+        generation = _generation(job, wanted.get(name), checkpoints.get(job.id, ()))
+        lock = with_entry(lock, name, _with(lock.models.get(name, Entry()), generation))
+    for name, want in wanted.items():
+        best = observed.labelled(name, want.digest)
+        entry = lock.models.get(name)
+        if best and entry and (entry.generation is None or entry.generation.digest != want.digest):
+            lock = with_entry(lock, name, _with_current(entry, best.id))
+    return lock
+
+
+def _generation(job: JobSeen, want: Desired | None, checkpoints: tuple[CheckpointRecord, ...]) -> Generation:
+    assert job.labels is not None
+    mine = want if want and want.digest == job.labels.digest else None
+    generation = Generation(
+        digest=Digest(job.labels.digest),
+        inputs=with_ids(mine.inputs, job) if mine else None,
+        request=as_seen(job),
+        job=JobRecord(id=job.id, status=job.status, created_at=job.created_at),
+        attempt=job.labels.attempt,
+    )
+    if job.state in {State.PENDING, State.PAUSED}:
+        return generation
+    generation = ended(generation, job, checkpoints)
+    if job.state is not State.SUCCEEDED:
+        return generation
+    policy = mine.spec.checkpoint if mine else "last"
+    return with_choice(generation, policy, job.labels.spec, job.fine_tuned_model)[0]
+
+
+def _with(entry: Entry, generation: Generation) -> Entry:
+    """Put *generation* where its job's time puts it in history."""
+    history = sorted((*entry.history, generation), key=lambda each: each.job.created_at)
+    return Entry(generation=entry.generation, history=tuple(history), intent=entry.intent)
+
+
+def _with_current(entry: Entry, job_id: str) -> Entry:
+    """Make the generation of *job_id* the current one, and the one that was it history."""
+    current = next(each for each in entry.generations if each.job.id == job_id)
+    history = tuple(each for each in entry.generations if each is not current)
+    intent = None if entry.intent and entry.intent.digest == current.digest else entry.intent
+    return Entry(generation=current, history=history, intent=intent)

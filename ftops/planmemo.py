@@ -1,0 +1,88 @@
+"""The last empty plan, remembered: `plan` is a pure function of files, so while none changes its answer stands.
+
+Imports next to nothing: this runs before click is loaded, and answers in the time of one stat a file.
+docs/decisions/0006-plan-memo.md says why.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from hashlib import sha256
+
+from ftops import __version__
+
+FILE = os.path.join(".ftops", "cache", "plan.memo")  # noqa: PTH118  # pathlib takes longer than the whole answer
+SETTLED_SECONDS = 2
+"""A file that changed so recently may change again within the same tick of the file system's clock."""
+
+# The file: a header line with the key, the signature of all paths, the number of characters of the answer; the answer;
+# then a path a line.
+
+
+def recall(arguments: list[str]) -> str | None:
+    """The answer to `ftops` with *arguments*, if nothing that it was made from has changed."""
+    root = os.getcwd()  # noqa: PTH109  # as above
+    while not os.path.lexists(os.path.join(root, FILE)):  # noqa: PTH118
+        above = os.path.dirname(root)  # noqa: PTH120
+        if above == root:
+            return None
+        root = above
+    try:
+        with open(os.path.join(root, FILE), encoding="utf-8", newline="") as file:  # noqa: PTH118, PTH123
+            key, signature, length = file.readline().split()
+            if key != _key(arguments):
+                return None
+            text = file.read(int(length))
+            paths = file.read().split("\n")
+        return text if _signature(root, paths)[0] == signature else None
+    except (OSError, ValueError):
+        return None
+
+
+def remember(root: os.PathLike[str], paths: list[str], text: str) -> None:
+    """Keep *text* as the answer to this very command line, for as long as *paths* stay as they are.
+
+    Args:
+        root: The project's root.
+        paths: All that the answer depends on, relative to *root*: files, files that are not there, and folders, whose
+            time changes with the names in them.
+        text: Without its final newline.
+    """
+    signature, newest = _signature(os.fspath(root), paths)
+    if newest > time.time() - SETTLED_SECONDS or any("\n" in path for path in paths):
+        return
+    target = os.path.join(root, FILE)  # noqa: PTH118
+    temporary = f"{target}.{os.getpid()}"
+    answer = f"{text}\n"
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+        with open(temporary, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
+            file.write(f"{_key(sys.argv[1:])} {signature} {len(answer)}\n{answer}" + "\n".join(paths))
+        os.replace(temporary, target)  # noqa: PTH105
+    except OSError:
+        # Only time is lost.
+        return
+
+
+def _key(arguments: list[str]) -> str:
+    """What the answer depends on besides files."""
+    terminal = (os.isatty(1), os.environ.get("NO_COLOR"), os.environ.get("TERM"), os.environ.get("COLUMNS"))
+    folder = os.getcwd()  # noqa: PTH109  # the nearest project depends on it
+    return sha256(repr((__version__, sys.version, folder, arguments, terminal)).encode()).hexdigest()
+
+
+def _signature(root: str, paths: list[str]) -> tuple[str, float]:
+    """Digest of all stats, and the newest time among them."""
+    stats: list[object] = []
+    newest = 0.0
+    for path in paths:
+        try:
+            found = os.stat(f"{root}/{path}")  # noqa: PTH116
+        except FileNotFoundError:
+            stats.append(None)
+            continue
+        stats.append((found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino))
+        newest = max(newest, found.st_mtime, found.st_ctime)
+    return sha256(repr(stats).encode()).hexdigest(), newest
