@@ -1,13 +1,11 @@
-"""The supervised chat format: its rules, and a typed decoder that passes plain good rows without running them."""
+"""The rules of the supervised chat format: a conversation, and what the model is trained on in it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from ftops.dataset.content import CONTENT_RULES, IMAGE_URL
-from ftops.dataset.conversation import SHAPE_RULES, Conversation, conversation_in
+from ftops.dataset.content import CONTENT_RULES
+from ftops.dataset.conversation import SHAPE_RULES, Conversation, conversation_in, misspelt_messages
 from ftops.dataset.rule import Fault, Finding, breaches, did_you_mean, rule, shown
 from ftops.dataset.tools import TOOL_RULES
 from ftops.diagnostics import Severity
@@ -25,8 +23,9 @@ ROW_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
 )
 def row_keys_are_known(conversation: Conversation) -> Iterator[Finding]:
     """A row has only the keys of its format."""
+    known_fault = misspelt_messages(conversation.value)
     for key in conversation.value:
-        if key not in ROW_KEYS:
+        if key not in ROW_KEYS and key != known_fault:
             missing = [known for known in ROW_KEYS if known not in conversation.value]
             yield Finding("row", f"has the unknown key {shown(key)}", did_you_mean(key, missing))
 
@@ -125,72 +124,3 @@ CHAT_RULES = (
 
 def chat_breaches(row: dict[str, object]) -> Iterator[tuple[Fault, Finding]]:
     return breaches(CHAT_RULES, conversation_in(row))
-
-
-# The fast way. Most rows are text without tools, and msgspec can tell at the speed of parsing that no rule has anything
-# to say about them. Whatever it does not accept goes through the rules above, which alone decide.
-
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
-
-
-class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """Base of what holds no cycles, so that the garbage collector need not look at it."""
-
-
-class _TextPart(_Plain, tag_field="type", tag="text"):
-    text: _Text
-
-
-class _Image(_Plain):
-    url: Annotated[str, msgspec.Meta(pattern=IMAGE_URL)]
-    detail: Literal["auto", "low", "high"] = "auto"
-
-
-class _ImagePart(_Plain, tag_field="type", tag="image_url"):
-    image_url: _Image
-
-
-_Texts = Annotated[list[_TextPart], msgspec.Meta(min_length=1)]
-_Parts = Annotated[list[_TextPart | _ImagePart], msgspec.Meta(min_length=1)]
-
-
-class _System(_Plain, tag_field="role", tag="system"):
-    content: _Text | _Texts
-
-
-class _Developer(_Plain, tag_field="role", tag="developer"):
-    content: _Text | _Texts
-
-
-class _User(_Plain, tag_field="role", tag="user"):
-    content: _Text | _Parts
-
-
-class _Assistant(_Plain, tag_field="role", tag="assistant"):
-    content: _Text | _Texts
-    weight: Literal[0, 1] = 1
-
-
-class _Row(_Plain):
-    messages: Annotated[list[_System | _Developer | _User | _Assistant], msgspec.Meta(min_length=1)]
-
-
-_decode = msgspec.json.Decoder(_Row).decode
-
-
-def is_plain_chat(line: bytes) -> bool:
-    """Whether *line* is a good row that needs no closer look; False says nothing about it."""
-    try:
-        messages = _decode(line).messages
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
-    last = messages[-1]
-    if type(last) is not _Assistant or last.weight == 0:
-        return False
-    others_spoke = False
-    for message in messages:
-        if type(message) is _User or type(message) is _Assistant:
-            others_spoke = True
-        elif others_spoke:
-            return False
-    return True

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from ftops.dataset.conversation import Conversation, Message
 
-IMAGE_URL = r"^(?:https?://|data:image/(?:jpeg|png|webp);base64,)"
-"""Images are JPEG, PNG or WEBP. Source: OpenAI's vision fine-tuning guide."""
+IMAGE_URL = r"^(?i:https?://|data:image/(?:jpeg|png|webp);base64,)"
+"""How an address of an image begins; images are JPEG, PNG or WEBP. Source: OpenAI's vision fine-tuning guide."""
 IMAGE_DETAILS = ("auto", "low", "high")
 
-_IMAGE_URL = re.compile(IMAGE_URL, re.IGNORECASE)
+_IMAGE_URL = re.compile(IMAGE_URL)
 
 
 @rule(

@@ -73,6 +73,11 @@ def messages_in(items: list[object], path: str) -> tuple[Message, ...]:
     )
 
 
+def misspelt_messages(value: dict[str, object]) -> str | None:
+    """Find the key that was probably meant to be `messages`, if that one is missing."""
+    return None if "messages" in value else next((key for key in value if did_you_mean(key, ["messages"])), None)
+
+
 @rule(
     "data-messages",
     why="an example is a conversation: a list of at least one message",
@@ -85,8 +90,8 @@ def messages_are_a_list(conversation: Conversation) -> Iterator[Finding]:
             if not messages:
                 yield Finding(conversation.at("messages"), "is empty")
         case found if found is ...:
-            near = next((key for key in conversation.value if did_you_mean(key, ["messages"])), None)
-            fix = f"rename {shown(near)} to `messages`" if near else None
+            misspelt = misspelt_messages(conversation.value)
+            fix = f"rename {shown(misspelt)} to `messages`" if misspelt else None
             yield Finding(conversation.at("messages"), "is missing", fix)
         case found:
             yield Finding(conversation.at("messages"), f"must be a list, and is {kind_of(found)}")

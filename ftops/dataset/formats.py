@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ftops.dataset.chat import chat_breaches
+from ftops.dataset.plain import is_plain_chat, is_plain_preference
 from ftops.dataset.preference import MISNAMED, OUTPUTS, preference_breaches
 from ftops.dataset.reinforcement import reinforcement_breaches
 from ftops.dataset.rule import Fault
@@ -40,6 +41,7 @@ _BREACHES: dict[Format, Callable[[dict[str, object]], Iterator[tuple[Fault, Find
     "preference": preference_breaches,
     "reinforcement": reinforcement_breaches,
 }
+_IS_PLAIN: dict[Format, Callable[[bytes], bool]] = {"chat": is_plain_chat, "preference": is_plain_preference}
 
 
 def format_of(row: dict[str, object], method: str) -> Format:
@@ -58,6 +60,14 @@ def format_breaches(row: dict[str, object], format_: Format) -> Iterator[tuple[F
     return _BREACHES[format_](row)
 
 
+def is_plain_of(format_: Format) -> Callable[[bytes], bool]:
+    """Give the fast test for good rows of a format.
+
+    Reinforcement has none: its rows hold anything, and are 50,000 at most.
+    """
+    return _IS_PLAIN.get(format_, _never_plain)
+
+
 def wrong_format(found: Format, method: str, place: Place) -> Diagnostic:
     """Say that the row at *place*, and perhaps others, has a format that *method* does not take."""
     wanted = _SHAPE[FORMAT_OF_METHOD[method]]
@@ -68,3 +78,7 @@ def wrong_format(found: Format, method: str, place: Place) -> Diagnostic:
         summary = f"row is in the {found} format, and method `{method}` does not take it"
         fix = f"set `method.type: {_METHOD_OF_FORMAT[found]}`, or write each row as {wanted}"
     return WRONG_FORMAT.at(place, summary, fix=fix)
+
+
+def _never_plain(_line: bytes) -> bool:
+    return False

@@ -44,7 +44,7 @@ def read_blocks(stream: BinaryIO, see: Callable[[bytes], object]) -> Iterator[Bl
             else:
                 kept.clear()
             continue
-        if kept_bytes + first_end > ROW_BYTES_MAX:
+        if kept_bytes + first_end > ROW_BYTES_MAX:  # later lines of the chunk cannot be: it is shorter than that
             yield Block(number, offset, [], is_too_long=True)
             number, offset = number + 1, offset + kept_bytes + first_end + 1
             chunk = chunk[first_end + 1 :]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import orjson
 
-from ftops.dataset.chat import is_plain_chat
-from ftops.dataset.formats import FORMAT_OF_METHOD, Format, format_breaches, format_of, wrong_format
+from ftops.dataset.formats import FORMAT_OF_METHOD, Format, format_breaches, format_of, is_plain_of, wrong_format
 from ftops.dataset.lines import ROW_BYTES_MAX, Block, read_blocks
 from ftops.dataset.rule import Fault, kind_of
 from ftops.dataset.syntax import BOM, BYTE_ORDER_MARK, foreign_format, syntax_problem
@@ -133,10 +132,9 @@ class _Rows:
             return
         if block.first_line == 1 and not self._begin(block):
             return
-        # Until the first row told the format, and for other methods, the rules decide alone.
-        is_plain = is_plain_chat if self._wanted == "chat" else _never
+        is_plain = is_plain_of(self._wanted)
         for number, line in enumerate(block.lines, block.first_line):
-            if self.format == "chat" and is_plain(line):
+            if is_plain(line) and self.format == self._wanted:  # which the first row tells, looked at closely
                 self.count += 1
             else:
                 self._look_closely(block, number, line)
@@ -209,7 +207,3 @@ class _Rows:
 
     def _place(self, line: int) -> Place:
         return Place(path=self.path, line=line)
-
-
-def _never(_line: bytes) -> bool:
-    return False

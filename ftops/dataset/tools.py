@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 FUNCTIONS_MAX = 128
 """Source: FineTuneChatRequestInput of openai-openapi (2025-05-20)."""
 
-_FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+FUNCTION_NAME = r"^[A-Za-z0-9_-]{1,64}\Z"
+"""Source: FunctionObject of openai-openapi (2025-05-20)."""
+
+_FUNCTION_NAME = re.compile(FUNCTION_NAME)
 _NAME_RULE = "must be 1 to 64 letters, digits, `_` or `-`"
 
 
@@ -125,7 +128,7 @@ def arguments_are_json_in_a_string(conversation: Conversation) -> Iterator[Findi
                 yield Finding(f"{where}.arguments", "is missing")
             elif not isinstance(arguments, str):
                 yield Finding(f"{where}.arguments", f"must be a string, and is {kind_of(arguments)}")
-            elif not _is_json_object(arguments):
+            elif not is_json_object(arguments):
                 yield Finding(f"{where}.arguments", "must hold a JSON object")
 
 
@@ -171,6 +174,14 @@ def calls_are_answered(conversation: Conversation) -> Iterator[Finding]:
         caller, waiting = message, set(_call_ids(message))
 
 
+def is_json_object(text: str) -> bool:
+    """Whether the arguments of a call are what the model shall learn to write."""
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
 def _function_findings(function: object, where: str) -> Iterator[Finding]:
     yield from _name_findings(function, where)
     if isinstance(function, dict) and not isinstance(parameters := function.get("parameters", {}), dict):
@@ -180,7 +191,7 @@ def _function_findings(function: object, where: str) -> Iterator[Finding]:
 def _name_findings(function: object, where: str) -> Iterator[Finding]:
     if not isinstance(function, dict):
         yield Finding(where, f"must be an object, and is {kind_of(function)}")
-    elif not isinstance(name := function.get("name"), str) or not _FUNCTION_NAME.fullmatch(name):
+    elif not isinstance(name := function.get("name"), str) or not _FUNCTION_NAME.match(name):
         yield Finding(f"{where}.name", _NAME_RULE)
 
 
@@ -201,13 +212,6 @@ def _call_ids(message: Message) -> Iterator[str]:
     for call in calls if isinstance(calls, list) else ():
         if isinstance(call, dict) and isinstance(id_ := call.get("id"), str):
             yield id_
-
-
-def _is_json_object(text: str) -> bool:
-    try:
-        return isinstance(orjson.loads(text), dict)
-    except orjson.JSONDecodeError:
-        return False
 
 
 CALL_RULES = (
