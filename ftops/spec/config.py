@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ftops.diagnostics import Diagnostic, ProblemsError
+from ftops.spec.document import MOST_PROBLEMS, Document, Path, in_order_of_place
 from ftops.spec.explain import explain
 from ftops.spec.nearest import did_you_mean
 from ftops.spec.paths import BadPath, resolve
-from ftops.spec.source import MOST_PROBLEMS, Document, Path, in_order_of_place, read_document
+from ftops.spec.source import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

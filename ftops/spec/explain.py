@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ftops.spec.nearest import did_you_mean, one_of
+from ftops.spec.nearest import did_you_mean, nearest, one_of
 from ftops.spec.scalars import Surprise, read_plain
 from ftops.spec.schema import SchemaKind, Violation, schema, violations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ftops.diagnostics import Diagnostic
-    from ftops.spec.source import Document, Path
+    from ftops.spec.document import Document, Path
 
 Prefix: TypeAlias = Literal["spec", "config"]
 """What the codes begin with."""
@@ -39,6 +39,8 @@ def explain(
         paths = [violation.path]
         if violation.keyword == "additionalProperties":
             paths = [(*violation.path, key) for key in _unknown_keys(violation)]
+        if violation.keyword == "required" and _is_misspelt(violation):
+            continue
         for path in paths:
             if not any(path[:length] in document.unread for length in range(1, len(path) + 1)):
                 yield better(document, path, violation) or _explain(document, kind, path, violation, prefix)
@@ -64,6 +66,12 @@ def _unknown_keys(violation: Violation) -> list[str]:
         for key in violation.value
         if key not in rule.get("properties", {}) and not any(re.search(pattern, key) for pattern in patterns)
     ]
+
+
+def _is_misspelt(violation: Violation) -> bool:
+    """Whether the key that is missing is there with a slip, and told as an unknown key."""
+    known = violation.rule.get("properties", {})
+    return any(key not in known and nearest(key, known) == violation.missing for key in violation.value)
 
 
 def _unknown_key(document: Document, path: Path, violation: Violation, prefix: Prefix) -> Diagnostic:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftops.diagnostics import Diagnostic
-    from ftops.spec.source import Document, Path
+    from ftops.spec.document import Document, Path
 
 CODE = "spec-grader"
+LONGEST_FORMULA = 4096
+"""In characters; the schema says so too."""
 FUNCTIONS = {"min": None, "max": None, "abs": 1, "floor": 1, "ceil": 1, "exp": 1, "sqrt": 1, "log": 1}
 """Of formulas, with the number of arguments; None is one or more. Source: OpenAI's graders guide, read 2026-07-15."""
 SAMPLE_FIELDS = ("output_text", "output_json", "output_tools", "choices", "output_audio")
@@ -44,7 +46,7 @@ def grader_problems(document: Document) -> Iterator[Diagnostic]:
     for name, part in parts.items():
         if isinstance(part, dict):
             yield from _values_problems(document, (*_GRADER, "graders", name), part)
-    if isinstance(formula := value.get("calculate_output"), str):
+    if isinstance(formula := value.get("calculate_output"), str) and len(formula) <= LONGEST_FORMULA:
         yield from _formula_problems(document, formula, tuple(parts))
 
 
@@ -92,7 +94,7 @@ def _template_problem(document: Document, path: Path, found: re.Match[str], *, h
         return document.problem(
             CODE,
             path,
-            f"`{shown(root)}` is nothing that a template can stand for",
+            f"`{shown(root)}` is nothing that a template can stand for" if root else "a template stands for nothing",
             why="templates know the example as `item` and the answer as `sample`",
             fix=did_you_mean(root, ("item", "sample"), otherwise="write `{{item.…}}` or `{{sample.output_text}}`"),
         )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.spec.document import MOST_PROBLEMS, Document, Path, in_order_of_place
 from ftops.spec.explain import explain, name_of, shown
 from ftops.spec.graders import grader_problems
 from ftops.spec.model import BaseModel, Lifecycle, Method, ModelAlias, ParentSpec, Spec
 from ftops.spec.nearest import one_of
 from ftops.spec.paths import BadPath, resolve
 from ftops.spec.schema import Violation, schema
-from ftops.spec.source import MOST_PROBLEMS, Document, Path, in_order_of_place, read_document
+from ftops.spec.source import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +48,9 @@ def parse_spec(content: bytes, path: str) -> Spec:
         # The rules of this kind say nothing about another.
         problems.append(other_kind)
     else:
-        problems += islice(explain(document, "fine-tune", prefix="spec", better=_better), MOST_PROBLEMS + 1)
+        of_schema = explain(document, "fine-tune", prefix="spec", better=_better)
         problems += _data_problems(document)
-        problems += grader_problems(document)
+        problems += islice(chain(of_schema, grader_problems(document)), MOST_PROBLEMS + 1)
     if problems:
         raise ProblemsError(*in_order_of_place(problems))
     return _spec(document)
@@ -155,9 +156,7 @@ def _other_kind(document: Document) -> Diagnostic | None:
     )
 
 
-def _better(  # noqa: PLR0911 - a table, one return a row
-    document: Document, path: Path, violation: Violation
-) -> Diagnostic | None:
+def _better(document: Document, path: Path, violation: Violation) -> Diagnostic | None:
     """What ftops knows of a mistake beyond the schema."""
     match path, violation.keyword:
         case ("metadata",), "additionalProperties":

@@ -21,7 +21,7 @@ class BadPath:
     fix: str
 
 
-def resolve(text: str, folder: str) -> str | BadPath:  # noqa: PLR0911 - a table, one return a row
+def resolve(text: str, folder: str) -> str | BadPath:
     """Make *text*, which is relative to *folder*, relative to the repository; symbolic links are not followed here."""
     if _FILE_ID.fullmatch(text):
         return BadPath(

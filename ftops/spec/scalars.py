@@ -46,20 +46,21 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NUMBER_TO_BOTH = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+][0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_OTHER_NUMBERS = re.compile(
+_OTHER_NOTATION = re.compile(
     r"[-+]?(0[0-9_]+|0b[01_]+|0o[0-7]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|[0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?)"
 )
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?")
 _FEW_DIGITS = 24
+_LONGEST_SHOWN = 40
 
 
-def read_plain(text: str) -> Scalar | Surprise:  # noqa: PLR0911 - a table, one return a row
+def read_plain(text: str) -> Scalar | Surprise:
     """Read a scalar that stands without quotes."""
     if text in _WORDS:
         return _WORDS[text]
     if text in _SWITCHES:
-        return _ambiguous(text, "a switch (yes or no)", _SWITCHES[text])
+        return _ambiguous(text, f"the switch {_SWITCHES[text]}", plainly=_SWITCHES[text])
     if text[0] not in "+-.0123456789":
         return text
     if _INTEGER.fullmatch(text) or _HEXADECIMAL.fullmatch(text):
@@ -72,8 +73,8 @@ def read_plain(text: str) -> Scalar | Surprise:  # noqa: PLR0911 - a table, one 
         return _ambiguous(text, "a number to the base of 60")
     if _NUMBER_TO_BOTH.fullmatch(text) or (_NUMBER.fullmatch(text) and "e" in text.lower()):
         return _number(text)
-    if _OTHER_NUMBERS.fullmatch(text):
-        return _ambiguous(text, "a number in another notation", text.replace("_", "").lstrip("0+") or "0")
+    if _OTHER_NOTATION.fullmatch(text):
+        return _other_notation(text)
     return text
 
 
@@ -91,15 +92,30 @@ def _number(text: str) -> float | Surprise:
         return number
     digits = format(Decimal(repr(number)), "f").removesuffix(".0")
     mantissa, _, exponent = f"{number:e}".partition("e")
-    return _ambiguous(text, "a text", digits if len(digits) <= _FEW_DIGITS else f"{mantissa}e{exponent}")
+    plainly = digits if len(digits) <= _FEW_DIGITS else f"{mantissa}e{exponent}"
+    return _ambiguous(text, "a text", f"the number {plainly}", plainly=plainly)
 
 
-def _ambiguous(text: str, to_yaml_1_1: str, plainly: str | None = None) -> Surprise:
-    quoted = f"put it in quotes, `'{text}'`"
+def _other_notation(text: str) -> Surprise:
+    digits = text.replace("_", "")
+    if len(text) > _FEW_DIGITS or "." in text:
+        return _ambiguous(text, "a number")
+    if "o" in text:
+        return _ambiguous(text, "a text", f"the number {int(digits, 8)}", plainly=str(int(digits, 8)))
+    if text.lstrip("+-")[:2].isdigit() and text.lstrip("+-").startswith("0"):
+        is_octal = not set(digits) & {"8", "9"}
+        old = f"the octal number {int(digits, 8)}" if is_octal else "a text"
+        return _ambiguous(text, old, "a text" if "_" in text else f"the number {int(digits)}", plainly=str(int(digits)))
+    return _ambiguous(text, f"the number {int(digits, 0)}", plainly=str(int(digits, 0)))
+
+
+def _ambiguous(text: str, to_1_1: str, to_1_2: str = "a text", *, plainly: str | None = None) -> Surprise:
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    quoted = f"put it in quotes, `'{shown}'`"
     return Surprise(
         code="yaml-ambiguous",
-        summary=f"`{text}` is not the same to all readers of YAML",
-        why=f"to YAML 1.1 it is {to_yaml_1_1}, to YAML 1.2 it is not",
+        summary=f"`{shown}` is not the same to all readers of YAML",
+        why=f"to YAML 1.1 it is {to_1_1}, to YAML 1.2 it is {to_1_2}",
         fix=quoted if plainly is None else f"write `{plainly}`, or if a text is meant, {quoted}",
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jsonschema_rs import Validator
 
-    from ftops.spec.source import Path
+    from ftops.spec.document import Path
 
 SchemaKind: TypeAlias = Literal["fine-tune", "ftops"]
 """Of a spec, and of `ftops.yaml`."""

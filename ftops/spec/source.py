@@ -8,73 +8,28 @@ which cannot be parsed ends where it breaks.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.spec.document import Document, Mark, Path, in_order_of_place
 from ftops.spec.model import Span
 from ftops.spec.scalars import Surprise, read_plain
 from ftops.spec.syntax import syntax_problem
 from ftops.spec.text import place_of, read_text, split_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 DEEPEST = 64
 """Levels of nesting; JSON schemas of answers go deepest, and providers stop at about ten."""
 
-MOST_PROBLEMS = 100
-"""Of one file; nobody reads on."""
+MOST_VALUES = 20_000
+"""Keys and values of one file; a spec has some dozens."""
 
-Path: TypeAlias = tuple[str | int, ...]
-"""From the file's outermost mapping to a value: keys and, in lists, positions from 0."""
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-BESIDE = -1
+_BESIDE = -1
 """Where a key itself is read, and what belongs to no usable key: a step that no value has."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _QUOTING_STYLES = ("'", '"', "|", ">")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """Where a value is, and the key that it belongs to, if it has one."""
-
-    key: Span | None
-    value: Span
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """One YAML file: its value, the places in it, and what is wrong with it as YAML."""
-
-    path: str
-    lines: tuple[str, ...]
-    value: dict[str, Any]
-    marks: dict[Path, Mark]
-    problems: tuple[Diagnostic, ...]
-    unread: frozenset[Path]
-    """Values that could not be read and are None in `value`; their problems are told already."""
-
-    def span(self, path: Path, at: Literal["key", "value"] = "value") -> Span:
-        """Where *path* is; what is not written is where the nearest mapping round it is."""
-        while path not in self.marks:
-            path = path[:-1]
-        mark = self.marks[path]
-        return mark.key if at == "key" and mark.key is not None else mark.value
-
-    def problem(
-        self,
-        code: str,
-        path: Path,
-        summary: str,
-        *,
-        why: str | None = None,
-        fix: str | None = None,
-        at: Literal["key", "value"] = "value",
-    ) -> Diagnostic:
-        """A problem with the value at *path*, or with its key."""
-        place = place_of(self.path, self.lines, self.span(path, at))
-        return Diagnostic(code=code, summary=summary, place=place, why=why, fix=fix)
 
 
 def read_document(content: bytes, path: str, *, may_be_empty: bool = False) -> Document:
@@ -101,28 +56,6 @@ def read_document(content: bytes, path: str, *, may_be_empty: bool = False) -> D
         problems=tuple(reader.problems),
         unread=frozenset(reader.unread),
     )
-
-
-def in_order_of_place(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sort as the file is read; what is said of one place is said once, and what is too much is cut off."""
-
-    def place(problem: Diagnostic) -> tuple[int, int]:
-        where = problem.place
-        return (0, 0) if where is None else (where.line or 0, where.column or 0)
-
-    once = {(problem.place, problem.code, problem.summary): problem for problem in problems}
-    first, rest = (ordered := sorted(once.values(), key=place))[:MOST_PROBLEMS], len(once) - MOST_PROBLEMS
-    if rest > 0 and (last := ordered[-1].place) is not None:
-        first.append(
-            Diagnostic(
-                code="yaml-more",
-                summary="the file has more problems than these",
-                place=Place(path=last.path),
-                why=f"only the first {MOST_PROBLEMS} are told",
-                fix="mend these first",
-            )
-        )
-    return first
 
 
 def _not_a_mapping(path: str, reader: _Reader, value: object) -> Diagnostic:
@@ -152,6 +85,7 @@ class _Reader:
         self.marks: dict[Path, Mark] = {}
         self.problems: list[Diagnostic] = []
         self.unread: set[Path] = set()
+        self.values = 0
 
     def read(self, text: str) -> object:
         """The first document's value; None if there is none.
@@ -183,6 +117,7 @@ class _Reader:
         """The value that begins with *event*; takes its events, up to its end, from *events*."""
         kind = type(event).__name__
         span = self._span(event)
+        self._count(span)
         # What is not written is shown by its key.
         self.marks[path] = Mark(key=key, value=key if key and _is_blank(self.lines, span) else span)
         if kind == "AliasEvent":
@@ -194,10 +129,11 @@ class _Reader:
             self._report(
                 "yaml-tag",
                 span,
-                f"the tag `{event.tag}` is not allowed",
+                f"the tag `{event.tag.replace('tag:yaml.org,2002:', '!!')}` is not allowed",
                 why="a value's type follows from how it is written",
                 fix="remove the tag; put a text that looks like something else in quotes",
             )
+            self.unread.add(path)
         match kind:
             case "MappingStartEvent":
                 self._check_depth(path, span)
@@ -219,7 +155,7 @@ class _Reader:
             key = self._key(event, events, path, span)
             # A key that is not usable still has a value, which is read for its problems and dropped.
             if key is None:
-                self._value(next(events), events, (*path, BESIDE), span)
+                self._value(next(events), events, (*path, _BESIDE), span)
             elif key in result:
                 self._report(
                     "yaml-duplicate-key",
@@ -228,7 +164,7 @@ class _Reader:
                     why=f"it is given in line {first_lines[key]} already, and only one of the two can hold",
                     fix="remove one of them",
                 )
-                self._value(next(events), events, (*path, BESIDE), span)
+                self._value(next(events), events, (*path, _BESIDE), span)
             else:
                 first_lines[key] = span.line
                 result[key] = self._value(next(events), events, (*path, key), span)
@@ -236,7 +172,7 @@ class _Reader:
 
     def _key(self, event: Any, events: Iterator[Any], path: Path, span: Span) -> str | None:
         before = len(self.problems)
-        beside = (*path, BESIDE)
+        beside = (*path, _BESIDE)
         value = self._value(event, events, beside, None)
         self.marks.pop(beside, None)
         if isinstance(value, str):
@@ -303,6 +239,19 @@ class _Reader:
                 fix="remove levels of nesting",
             )
             raise ProblemsError(*in_order_of_place(self.problems))
+
+    def _count(self, span: Span) -> None:
+        self.values += 1
+        if self.values > MOST_VALUES:
+            self._report(
+                "yaml-too-large",
+                span,
+                f"the file has more than {MOST_VALUES} keys and values",
+                why="a spec is a page long, so this is likely another file",
+                fix="move data into a JSONL file and name it, such as `training_file: data/train.jsonl`",
+            )
+            # The others are many and matter less, and this one must not be cut off behind them.
+            raise ProblemsError(self.problems[-1])
 
     def _refuse_alias(self, path: Path, span: Span) -> None:
         self._report(

@@ -52,7 +52,8 @@ def _broken(place: Place | None, path: str, said: str, *, letter: str = "") -> D
         (fix for words, fix in _FIXES.items() if words in said), "correct the indentation here or in the line above"
     )
     if letter and letter in _RESERVED and "cannot start any token" in said:
-        fix = f"put the value in quotes, because `{letter}` has a meaning of its own in YAML"
+        name = "a backtick" if letter == "`" else f"`{letter}`"
+        fix = f"put the value in quotes, because {name} has a meaning of its own in YAML"
     return Diagnostic(
         code="yaml-syntax",
         summary="the file stops being YAML here",
