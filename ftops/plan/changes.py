@@ -97,12 +97,15 @@ def _leaves(inputs: Inputs) -> dict[str, str]:
     return found
 
 
+_PATHS = frozenset({"model", "method", "supervised", "dpo", "reinforcement", "hyperparameters"})
+
+
 def _flatten(prefix: str, value: object, found: dict[str, str]) -> None:
     """Name leaves as people do: a hyperparameter by its own name, not by its path in the request."""
     match value:
         case dict():
             for key, item in value.items():
-                hidden = key in {"hyperparameters", "supervised", "dpo", "reinforcement", "method"}
+                hidden = isinstance(item, dict) and key in _PATHS
                 _flatten(prefix if hidden else f"{prefix}{key}.", item, found)
         case None | []:
             pass
