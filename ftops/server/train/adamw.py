@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ftops.server.train.arrays import Weights
+    from ftops.server.train.llama import Weights
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 

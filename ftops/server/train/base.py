@@ -19,7 +19,7 @@ from ftops.server.train.models import CATALOGUE, Architecture, BaseModel, GgufIn
 from ftops.server.train.tokenizer import BpeTokenizer, ByteTokenizer
 
 if TYPE_CHECKING:
-    from ftops.server.train.arrays import Array, Weights
+    from ftops.server.train.llama import Array, Weights
     from ftops.server.train.run import ModelSource
     from ftops.server.train.tokenizer import Tokenizer
 

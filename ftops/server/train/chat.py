@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ftops.server.train.arrays import TokenIds
+    from ftops.server.train.llama import TokenIds
     from ftops.server.train.tokenizer import Tokenizer
 
 Message: TypeAlias = "Mapping[str, Any]"

@@ -10,8 +10,7 @@ from ftops.server.train.storage import put_folder, read_tensors, write_json, wri
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ftops.server.train.arrays import Weights
-    from ftops.server.train.llama import Model
+    from ftops.server.train.llama import Model, Weights
     from ftops.server.train.models import BaseModel, Lora
 
 _ADAPTER, _FULL = "adapter_model.safetensors", "model.safetensors"

@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ftops.server.train.arrays import Array
+    from ftops.server.train.llama import Array
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9

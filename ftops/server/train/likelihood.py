@@ -10,9 +10,8 @@ import numpy as np
 from ftops.server.train.llama import EMBEDDING, Passed, backward, forward, hidden_states
 
 if TYPE_CHECKING:
-    from ftops.server.train.arrays import Array, TokenIds, Weights
     from ftops.server.train.chat import Example
-    from ftops.server.train.llama import Model
+    from ftops.server.train.llama import Array, Model, TokenIds, Weights
 
 _ROWS = 256
 """Positions whose logits are held at once: 50 MB with a vocabulary of 49,152."""

@@ -8,13 +8,21 @@ C the width of a head. A gradient of the loss with respect to `x` is called `d_x
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from ftops.server.train.arrays import Array, TokenIds, Weights
     from ftops.server.train.models import Architecture
+
+Array: TypeAlias = NDArray[np.floating[Any]]
+"""Of float32; of float64 where a test checks gradients by finite differences."""
+
+TokenIds: TypeAlias = NDArray[np.integer[Any]]
+
+Weights: TypeAlias = dict[str, Array]
+"""Tensors, or their gradients, by the names that Hugging Face gives them in a Llama checkpoint."""
 
 EMBEDDING = "model.embed_tokens"
 FINAL_NORM = "model.norm"

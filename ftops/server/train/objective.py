@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from ftops.server.train.likelihood import likelihood, likelihood_and_slope
 
 if TYPE_CHECKING:
-    from ftops.server.train.arrays import Weights
     from ftops.server.train.chat import Example
     from ftops.server.train.likelihood import Likelihood
-    from ftops.server.train.llama import Model
+    from ftops.server.train.llama import Model, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from ftops.server.train.llama import Cache, hidden_states
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ftops.server.train.arrays import Array
     from ftops.server.train.chat import Message
+    from ftops.server.train.llama import Array
     from ftops.server.train.run import ModelSource
     from ftops.server.train.tokenizer import Tokenizer
 

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ftops.server.train.arrays import Weights
     from ftops.server.train.chat import ChatTemplate
-    from ftops.server.train.llama import Model
+    from ftops.server.train.llama import Model, Weights
     from ftops.server.train.models import BaseModel, Lora
     from ftops.server.train.objective import Sequences
     from ftops.server.train.run import TrainingRun

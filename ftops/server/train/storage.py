@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from ftops.server.train.arrays import Weights
+    from ftops.server.train.llama import Weights
 
 _LENGTH = struct.Struct("<Q")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,3 +96,48 @@ def tuned(tuned_weights: Path) -> Sampler:
 def write_lines(path: Path, lines: list[dict[str, object]]) -> Path:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def make_gguf() -> Callable[..., bytes]:
+    """A GGUF file, by the letter of its description: metadata, and tensors by name, shape, type and content."""
+    return gguf_bytes
+
+
+def gguf_bytes(
+    metadata: dict[str, object],
+    tensors: list[tuple[str, tuple[int, ...], int, bytes]],
+    *,
+    version: int = 3,
+    alignment: int = 32,
+) -> bytes:
+    head = struct.pack("<4sIQQ", b"GGUF", version, len(tensors), len(metadata))
+    for key, value in metadata.items():
+        head += gguf_string(key) + gguf_value(value)
+    offset = 0
+    for name, shape, kind, content in tensors:
+        head += gguf_string(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *reversed(shape))
+        head += struct.pack("<IQ", kind, offset)
+        offset += -(-len(content) // alignment) * alignment
+    body = b"".join(content + bytes(-len(content) % alignment) for *_, content in tensors)
+    return head + bytes(-len(head) % alignment) + body
+
+
+def gguf_string(value: str) -> bytes:
+    return struct.pack("<Q", len(value.encode())) + value.encode()
+
+
+def gguf_value(value: object) -> bytes:
+    match value:
+        case str():
+            return struct.pack("<I", 8) + gguf_string(value)
+        case int():
+            return struct.pack("<II", 4, value)
+        case float():
+            return struct.pack("<If", 6, value)
+        case [str(), *_]:
+            return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(gguf_string, value))
+        case [int(), *_]:
+            return struct.pack(f"<IIQ{len(value)}I", 9, 4, len(value), *value)
+        case _:
+            raise TypeError(value)

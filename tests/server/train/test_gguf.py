@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,23 +8,10 @@ import pytest
 from ftops.server.train.gguf import Gguf, GgufError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-
-def text(value: str) -> bytes:
-    return struct.pack("<Q", len(value.encode())) + value.encode()
-
-
-def gguf(metadata: list[bytes], tensors: list[tuple[str, tuple[int, ...], int, bytes]], version: int = 3) -> bytes:
-    """A GGUF file, by the letter of its description."""
-    head = struct.pack("<4sIQQ", b"GGUF", version, len(tensors), len(metadata)) + b"".join(metadata)
-    offset = 0
-    for name, shape, kind, content in tensors:
-        head += text(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *reversed(shape))
-        head += struct.pack("<IQ", kind, offset)
-        offset += -(-len(content) // 32) * 32
-    body = b"".join(content + bytes(-len(content) % 32) for *_, content in tensors)
-    return head + bytes(-len(head) % 32) + body
+    MakeGguf = Callable[..., bytes]
 
 
 def read(path: Path, content: bytes) -> Gguf:
@@ -51,39 +37,32 @@ TENSORS = {
 
 
 @pytest.mark.parametrize("name", TENSORS)
-def test_tensors_are_read_as_float32(tmp_path: Path, name: str) -> None:
+def test_tensors_are_read_as_float32(tmp_path: Path, make_gguf: MakeGguf, name: str) -> None:
     kind, content, expected = TENSORS[name]
-    file = read(tmp_path / "model.gguf", gguf([], [("before", (1,), 0, bytes(4)), (name, (2, 16), kind, content)]))
+    file = read(tmp_path / "model.gguf", make_gguf({}, [("before", (1,), 0, bytes(4)), (name, (2, 16), kind, content)]))
     found = file.tensor(name)
     assert found.dtype == np.float32
     assert found.tolist() == expected.reshape(2, 16).tolist()
 
 
-def test_metadata_is_read(tmp_path: Path) -> None:
-    pairs = [
-        text("name") + struct.pack("<I", 8) + text("é"),
-        text("layers") + struct.pack("<II", 4, 30),
-        text("words") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("b"),
-        text("types") + struct.pack("<IIQ3i", 9, 5, 3, 1, 2, 3),
-        text("general.alignment") + struct.pack("<II", 4, 32),
-    ]
-    file = read(tmp_path / "model.gguf", gguf(pairs, []))
-    assert file.metadata == {
-        "name": "é",
-        "layers": 30,
-        "words": ["a", "b"],
-        "types": [1, 2, 3],
-        "general.alignment": 32,
-    }
+def test_metadata_is_read(tmp_path: Path, make_gguf: MakeGguf) -> None:
+    metadata = {"name": "é", "layers": 30, "epsilon": 0.5, "words": ["a", "b"], "types": [1, 2, 3]}
+    assert read(tmp_path / "model.gguf", make_gguf(metadata, [])).metadata == metadata
 
 
-@pytest.mark.parametrize("content", [b"GGML" + bytes(20), gguf([], [], version=1)])
-def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(GgufError, match="not a GGUF file"):
-        read(tmp_path / "model.gguf", content)
+def test_tensors_lie_where_the_alignment_says(tmp_path: Path, make_gguf: MakeGguf) -> None:
+    content = np.arange(3, dtype="<f4").tobytes()
+    file = read(tmp_path / "model.gguf", make_gguf({"general.alignment": 64}, [("w", (3,), 0, content)], alignment=64))
+    assert file.tensor("w").tolist() == [0, 1, 2]
 
 
-def test_a_tensor_type_that_is_not_known_is_refused(tmp_path: Path) -> None:
-    file = read(tmp_path / "model.gguf", gguf([], [("w", (256,), 12, bytes(144))]))
+def test_another_file_is_refused(tmp_path: Path, make_gguf: MakeGguf) -> None:
+    for content in (b"GGML" + bytes(20), make_gguf({}, [], version=1)):
+        with pytest.raises(GgufError, match="not a GGUF file"):
+            read(tmp_path / "model.gguf", content)
+
+
+def test_a_tensor_type_that_is_not_known_is_refused(tmp_path: Path, make_gguf: MakeGguf) -> None:
+    file = read(tmp_path / "model.gguf", make_gguf({}, [("w", (256,), 12, bytes(144))]))
     with pytest.raises(GgufError, match="type 12"):
         file.tensor("w")

@@ -60,6 +60,7 @@ def test_an_answer_ends_at_the_limit(tuned: Sampler, ask: Ask) -> None:
         (["n"], "po", 3),
         (["on"], "p", 3),
         (["ng", "o"], "p", 2),
+        (["onx", "ng"], "po", 4),
         (["pong"], "", 4),
         (["ongs"], "pong", 4),
         ([], "pong", 4),
@@ -120,7 +121,7 @@ def test_a_prompt_that_fills_the_context_is_refused_at_once(untrained: Sampler, 
 
 def test_an_answer_never_outgrows_the_context(untrained: Sampler, ask: Ask) -> None:
     _, ended = answer(untrained, ask("x" * 4070), temperature=0, max_tokens=100)
-    assert ended.prompt_tokens + ended.completion_tokens <= 4096
+    assert (ended.reason, ended.prompt_tokens + ended.completion_tokens) == ("length", 4096)
 
 
 def test_samplers_of_one_base_share_its_weights(untrained: Sampler) -> None:
