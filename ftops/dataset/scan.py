@@ -174,9 +174,9 @@ class _Rows:
         self.count += 1
         try:
             row = orjson.loads(line)
-        except orjson.JSONDecodeError:
+        except orjson.JSONDecodeError as error:
             offset = block.offset_of(number)
-            self._report(syntax_problem(line, path=self.path, number=number, offset=offset))
+            self._report(syntax_problem(line, error, path=self.path, number=number, offset=offset))
             return
         for problem in self._problems_of(row, self._place(number)):
             self._report(problem)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import orjson
-
 from ftops.dataset.rule import Fault
 from ftops.diagnostics import Place
 
 if TYPE_CHECKING:
+    import orjson
+
     from ftops.diagnostics import Diagnostic
 
 BOM = b"\xef\xbb\xbf"
@@ -88,29 +88,27 @@ def foreign_format(start: bytes, place: Place) -> Diagnostic | None:
     return None
 
 
-def syntax_problem(line: bytes, *, path: str, number: int, offset: int) -> Diagnostic:
-    """Say why *line*, which orjson refuses, is no JSON.
+def syntax_problem(line: bytes, error: orjson.JSONDecodeError, *, path: str, number: int, offset: int) -> Diagnostic:
+    """Say why *line* is no JSON.
 
     Args:
         line: Without its line feed.
+        error: What orjson said of it.
         path: Of the file.
         number: Of the line, from 1.
         offset: Of the line in the file, in bytes.
     """
+    place = Place(path=path, line=number)
     try:
         text = line.decode()
-    except UnicodeDecodeError as error:
-        summary = f"row is not UTF-8: byte {offset + error.start:,} of the file fits no character"
-        return NOT_UTF8.at(Place(path=path, line=number), summary)
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        place = Place(path=path, line=number, column=error.pos + 1)
-        # These two are told by orjson's wording alone; a change of it would lose the better text, no more.
-        if "depth" in error.msg or "ecursion" in error.msg:
-            return TOO_DEEP.at(Place(path=path, line=number), "row nests more than 1,024 lists and objects deep")
-        if "surrogate" in error.msg:
-            return LONE_SURROGATE.at(place, "string holds half of a surrogate pair")
-        fix = next((fix for cause, fix in _CAUSES if cause.match(text, error.pos)), None)
-        return NOT_JSON.at(place, f"row is not JSON: {error.msg}", fix=fix)
-    raise AssertionError("called for a line that is JSON")
+    except UnicodeDecodeError as undecodable:
+        summary = f"row is not UTF-8: byte {offset + undecodable.start:,} of the file fits no character"
+        return NOT_UTF8.at(place, summary)
+    # These two are told by orjson's wording alone; a change of it would lose the better text, no more.
+    if "depth" in error.msg or "recursion" in error.msg.lower():
+        return TOO_DEEP.at(place, "row nests more than 1,024 lists and objects deep")
+    place = Place(path=path, line=number, column=error.pos + 1)
+    if "surrogate" in error.msg:
+        return LONE_SURROGATE.at(place, "string holds half of a surrogate pair")
+    fix = next((fix for cause, fix in _CAUSES if cause.match(text, error.pos)), None)
+    return NOT_JSON.at(place, f"row is not JSON: {error.msg}", fix=fix)

@@ -366,6 +366,13 @@ def test_what_a_rule_flags_is_never_taken_for_plain(code: str, case: tuple[str, 
     assert not is_plain_chat(orjson.dumps(case[1])), code
 
 
+@pytest.mark.parametrize("skipped", [b'"\\ud83d"', b'"\xff"', b"[1,]", b"[" * 2000 + b"]" * 2000])
+def test_what_the_types_skip_in_tools_must_be_json_too(skipped: bytes) -> None:
+    row = orjson.dumps(answered(USER, tools=[tool(parameters={"type": "object"})]))
+    assert is_plain_chat(row)
+    assert not is_plain_chat(row.replace(b'"object"', skipped))
+
+
 @pytest.mark.parametrize(
     "row",
     [
