@@ -76,17 +76,20 @@ def report(title: str, results: Sequence[Result]) -> int:
 @contextmanager
 def running_server(state: Path, *options: str) -> Iterator[tuple[str, str]]:
     """A server of our own on a free loopback port: its URL and its token. Ended at the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ftops.server", "--state", str(state), "--port", "0", *options],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+    command = [sys.executable, "-m", "ftops.server", "--state", str(state), "--port", "0", *options]
+    log = state.with_suffix(".log")
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     try:
         for _ in range(SERVER_START_SECONDS * 20):
             if (state / "server.json").exists() or process.poll() is not None:
                 break
             time.sleep(0.05)
-        endpoint = json.loads((state / "server.json").read_text(encoding="utf-8"))
+        else:
+            raise SystemExit(f"the server did not start within {SERVER_START_SECONDS} s:\n{log.read_text()}")
+        if process.poll() is not None:
+            raise SystemExit(f"the server did not start:\n{log.read_text()}")
+        endpoint = json.loads((state / "server.json").read_bytes())
         yield endpoint["url"], endpoint["token"]
     finally:
         process.terminate()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MODEL = os.environ.get("FTOPS_BENCH_MODEL", "smollm2-135m-instruct")
 EXAMPLES = 24
 EPOCHS = 2
+EPOCHS_MAX = 50
+"""The most that the API takes: a job that outlasts the polling."""
 BATCH_SIZE = 2
 SHARE_MIN = 0.9
 CLIENTS = 100
@@ -54,9 +56,11 @@ def main() -> int:
         data = _examples(folder / "train.jsonl")
         bare = _bare_steps_per_second(data, folder / "bare")
         with running_server(folder / "state") as (url, token), OpenAI(base_url=url, api_key=token) as client:
-            served = _served_steps_per_second(client, _job(client, data))
-            polled = _job(client, data)
+            served = _served_steps_per_second(client, _job(client, data, EPOCHS))
+            polled = _job(client, data, EPOCHS_MAX)
+            _wait_until_training(client, polled)
             latencies = asyncio.run(_poll(url, token, polled))
+            # Refused if it has ended, in which case its end was measured and not its training.
             client.fine_tuning.jobs.cancel(polled)
     p50, p99 = (quantiles(latencies, n=100)[at - 1] * 1000 for at in (50, 99))
     return report(
@@ -91,9 +95,9 @@ def _bare_steps_per_second(data: Path, folder: Path) -> float:
     return float((len(moments) - 1) / (moments[-1] - moments[0]))
 
 
-def _job(client: OpenAI, data: Path) -> str:
+def _job(client: OpenAI, data: Path, epochs: int) -> str:
     file = client.files.create(file=data, purpose="fine-tune")
-    hyperparameters: SupervisedHyperparametersParam = {"n_epochs": EPOCHS, "batch_size": BATCH_SIZE}
+    hyperparameters: SupervisedHyperparametersParam = {"n_epochs": epochs, "batch_size": BATCH_SIZE}
     job = client.fine_tuning.jobs.create(
         model=MODEL,
         training_file=file.id,
@@ -101,6 +105,14 @@ def _job(client: OpenAI, data: Path) -> str:
         method={"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
     )
     return job.id
+
+
+def _wait_until_training(client: OpenAI, job: str) -> None:
+    for _ in range(JOB_SECONDS_MAX * 5):
+        if any(event.type == "metrics" for event in client.fine_tuning.jobs.list_events(job).data):
+            return
+        time.sleep(0.2)
+    raise SystemExit(f"job {job} did not begin to train in {JOB_SECONDS_MAX} s")
 
 
 def _served_steps_per_second(client: OpenAI, job: str) -> float:
