@@ -61,11 +61,16 @@ def test_an_entry_is_got_before_it_is_saved_too(folder: Path, file: Path) -> Non
     assert cache.get(file.name, file.stat()) == Learnt(rows=7)
 
 
-def test_another_size_is_not_trusted(folder: Path, file: Path) -> None:
+@pytest.mark.parametrize("field", ["st_ino", "st_size", "st_mtime_ns", "st_ctime_ns"])
+def test_a_file_that_differs_in_one_field_alone_is_not_trusted(folder: Path, file: Path, field: str) -> None:
     before = remember(folder, file)
-    file.write_bytes(b"{}\n{}\n")
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert load(folder).get(file.name, file.stat()) is None
+    _, (fields, names) = before.__reduce__()
+    position = {"st_ino": 1, "st_size": 6}.get(field)
+    changed = [value + (index == position) for index, value in enumerate(fields)]
+    other = os.stat_result(changed, {**names, **({field: names[field] + 1} if field in names else {})})
+    assert getattr(other, field) == getattr(before, field) + 1
+    assert load(folder).get(file.name, before) is not None
+    assert load(folder).get(file.name, other) is None
 
 
 def test_a_modification_time_that_was_set_back_is_not_trusted(folder: Path, file: Path) -> None:
