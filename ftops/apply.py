@@ -69,6 +69,8 @@ class Applier:
     clock: Clock
     lock: Lockfile
     commit: str | None = None
+    made: list[JobSeen] = field(default_factory=list, init=False)
+    """Jobs that it created or found: an earlier look at the provider does not know them."""
     _files: dict[str, FileSeen] | None = field(default=None, init=False)
 
     def carry_out(self, changes: Iterable[Change], tell: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
@@ -191,21 +193,24 @@ class Applier:
         """*file* with its id at the provider: the one that is there already, by content, or a new upload."""
         if self._files is None:
             self._files = self.provider.files()
-        seen = self._files.get(remote_name(file))
-        if seen and seen.bytes == file.bytes and seen.status not in {"error", "deleted"}:
-            return msgspec.structs.replace(file, file_id=seen.id)
+        name = remote_name(file)
+        seen = self._files.get(name)
+        if seen is None or seen.bytes != file.bytes or seen.status in {"error", "deleted"}:
+            seen = self._files[name] = self._upload(file)
+        return msgspec.structs.replace(file, file_id=seen.id)
+
+    def _upload(self, file: DataFile) -> FileSeen:
         with self.project.open_data(file) as stream:
             try:
-                file_id = self.provider.upload(file, stream)
+                return self.provider.upload(file, stream)
             except RemoteError as error:
                 if error.effect is Effect.NO:
                     raise
                 # An upload costs nothing, so one look is enough: a second copy would do no harm.
-                self._files = self.provider.files()
-                if remote_name(file) not in self._files:
+                found = self.provider.files().get(remote_name(file))
+                if found is None:
                     raise
-                file_id = self._files[remote_name(file)].id
-        return msgspec.structs.replace(file, file_id=file_id)
+                return found
 
     def _adopt(self, change: Change) -> Outcome:
         want = _desired(change)
@@ -223,6 +228,7 @@ class Applier:
         mine = intent if intent and intent.digest == want.digest else None
         generation = earlier or begun(want, job, intent=mine, commit=self.commit)
         self._save(with_generation(self.lock, want.name, generation))
+        self.made.append(job)
         if job.state in {State.PENDING, State.PAUSED}:
             return _done(change, f"{verb} job {job.id}")
         return self._collect(

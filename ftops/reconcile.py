@@ -6,7 +6,7 @@ no harm: the next one starts from what is there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ftops.apply import Applier, Outcome
@@ -111,7 +111,8 @@ def reconcile(
         # Models that were just collected may be what approved children wait for.
         ready = _plan(wanted, applier.lock, observed, options)
         outcomes += applier.carry_out((change for change in ready.changes if _is_approved(change)), tell)
-        return _plan(wanted, applier.lock, observed, options), outcomes
+        seen = replace(observed, jobs=(*applier.made, *observed.jobs))
+        return _plan(wanted, applier.lock, seen, options), outcomes
 
 
 def rebuild(world: World, recorded: Lockfile, *, provider: Provider, store: LockStore) -> tuple[str, ...]:

@@ -99,8 +99,8 @@ class Provider:
             found.setdefault(file.name, file)
         return found
 
-    def upload(self, file: DataFile, stream: BinaryIO) -> str:
-        """Upload *file*, whose bytes *stream* gives, and wait until the provider has taken it in; give its id.
+    def upload(self, file: DataFile, stream: BinaryIO) -> FileSeen:
+        """Upload *file*, whose bytes *stream* gives, and wait until the provider has taken it in.
 
         Raises:
             RemoteError: It was refused, or its processing ended in an error.
@@ -119,7 +119,7 @@ class Provider:
         else:
             answer = call(self._once.files.create, file=(name, stream, "application/jsonl"), purpose="fine-tune")
             seen = _file(answer)
-        return self._processed(seen).id
+        return self._processed(seen)
 
     def create_job(self, request: Mapping[str, object]) -> JobSeen:
         """Create a job. Never repeated: on a doubtful outcome look for it with `jobs(digest=…)`.
