@@ -246,6 +246,7 @@ def _without_secrets(problems: Iterable[Diagnostic], secrets: tuple[str, ...]) -
         replace(
             problem,
             summary=blank(problem.summary),
+            fix=problem.fix and blank(problem.fix),
             place=problem.place
             and replace(problem.place, source=problem.place.source and blank_line(problem.place.source)),
         )

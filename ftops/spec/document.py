@@ -69,7 +69,7 @@ def in_order_of_place(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
         where = problem.place
         return (0, 0) if where is None else (where.line or 0, where.column or 0)
 
-    once = {(problem.place, problem.code, problem.summary): problem for problem in problems}
+    once = {(problem.place, problem.summary): problem for problem in problems}
     first, rest = (ordered := sorted(once.values(), key=place))[:MOST_PROBLEMS], len(once) - MOST_PROBLEMS
     if rest > 0 and (last := ordered[-1].place) is not None:
         first.append(

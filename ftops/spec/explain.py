@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from ftops.spec.document import MOST_PROBLEMS
 from ftops.spec.nearest import did_you_mean, nearest, one_of
 from ftops.spec.scalars import Surprise, read_plain
 from ftops.spec.schema import SchemaKind, Violation, schema, violations
@@ -71,7 +73,9 @@ def _unknown_keys(violation: Violation) -> list[str]:
 def _is_misspelt(violation: Violation) -> bool:
     """Whether the key that is missing is there with a slip, and told as an unknown key."""
     known = violation.rule.get("properties", {})
-    return any(key not in known and nearest(key, known) == violation.missing for key in violation.value)
+    return any(
+        key not in known and nearest(key, known) == violation.missing for key in islice(violation.value, MOST_PROBLEMS)
+    )
 
 
 def _unknown_key(document: Document, path: Path, violation: Violation, prefix: Prefix) -> Diagnostic:

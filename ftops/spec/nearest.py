@@ -17,7 +17,11 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
         return None
     allowed = min(max(1, len(word) // 3), len(word) - 1)
     slips, best = min(
-        ((_slips(word.lower(), candidate.lower()), candidate) for candidate in sorted(candidates)),
+        (
+            (_slips(word.lower(), candidate.lower()), candidate)
+            for candidate in sorted(candidates)
+            if abs(len(word) - len(candidate)) <= allowed
+        ),
         default=(allowed + 1, ""),
     )
     return best if slips <= allowed else None

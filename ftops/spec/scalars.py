@@ -98,13 +98,12 @@ def _number(text: str) -> float | Surprise:
 
 def _other_notation(text: str) -> Surprise:
     digits = text.replace("_", "")
-    if len(text) > _FEW_DIGITS or "." in text:
+    if len(text) > _FEW_DIGITS or not digits.lstrip("+-0xbo") or "." in text:
         return _ambiguous(text, "a number")
-    if "o" in text:
+    if "o" in digits:
         return _ambiguous(text, "a text", f"the number {int(digits, 8)}", plainly=str(int(digits, 8)))
-    if text.lstrip("+-")[:2].isdigit() and text.lstrip("+-").startswith("0"):
-        is_octal = not set(digits) & {"8", "9"}
-        old = f"the octal number {int(digits, 8)}" if is_octal else "a text"
+    if digits.lstrip("+-").isdigit() and digits.lstrip("+-").startswith("0"):
+        old = "a text" if set(digits) & {"8", "9"} else f"the octal number {int(digits, 8)}"
         return _ambiguous(text, old, "a text" if "_" in text else f"the number {int(digits)}", plainly=str(int(digits)))
     return _ambiguous(text, f"the number {int(digits, 0)}", plainly=str(int(digits, 0)))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
@@ -14,9 +15,11 @@ import yaml
 
 from ftops.diagnostics import ProblemsError
 from ftops.report.problems import render_problems
-from ftops.spec.model import Spec
 from ftops.spec.parse import parse_spec
 from ftops.spec.schema import schema_text
+
+if TYPE_CHECKING:
+    from ftops.spec.model import Spec
 
 EXAMPLES = Path(__file__).parent / "examples"
 GOLDEN = Path(__file__).parents[1] / "golden" / "spec"
