@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from ftops import __version__
+from ftops.dataset.limits import row_count_problems
 from ftops.dataset.lines import ROW_BYTES_MAX
 from ftops.dataset.scan import RULES_VERSION, Scan, scan
 from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
+    from ftops.dataset.limits import Use
     from ftops.lockfile import Inputs
 
 CONFIG_FILE = "ftops.yaml"
@@ -141,24 +143,27 @@ def read_data(project: Project, specs: Iterable[Spec]) -> tuple[dict[str, DataFi
         ProblemsError: With all problems of all files: nothing is uploaded that the provider would refuse.
     """
     cache = FileCache.load(project.state / "cache", "data", f"{__version__} {RULES_VERSION}", Scan)
+    scans: dict[tuple[str, str], Scan] = {}
     files: dict[str, DataFile] = {}
-    problems: dict[tuple[str, str], tuple[Diagnostic, ...]] = {}
+    # Each problem once, in the order of the specs, however many specs share a file.
+    problems: dict[Diagnostic, None] = {}
     for spec in specs:
-        for path in filter(None, (spec.training_file, spec.validation_file)):
-            if (path, spec.method.type) in problems:
-                continue
+        method = spec.method.type
+        for use, path in _data_of(spec):
             try:
-                result = _scan(project.root, path, spec.method.type, cache)
+                result = scans.get((path, method)) or _scan(project.root, path, method, cache)
             except ProblemsError as error:
-                problems[path, spec.method.type] = tuple(_at_spec(each, spec, path) for each in error.problems)
+                problems |= dict.fromkeys(_at_spec(each, spec, path) for each in error.problems)
                 continue
-            problems[path, spec.method.type] = result.problems
+            scans[path, method] = result
+            problems |= dict.fromkeys(result.problems)
+            problems |= dict.fromkeys(row_count_problems(result.rows, path=path, method=method, use=use))
             files[path] = DataFile(path=path, sha256=result.sha256, bytes=result.bytes, rows=result.rows)
     cache.save(keep_unused=True)
-    found = [problem for each in problems.values() for problem in each]
+    found = tuple(problems)
     if any(problem.severity is Severity.ERROR for problem in found):
         raise ProblemsError(*found)
-    return files, tuple(found)
+    return files, found
 
 
 def paths_read(project: Project) -> list[str]:
@@ -206,6 +211,12 @@ def _spec_paths(project: Project) -> list[str]:
         relative = Path(parent).relative_to(project.root).as_posix()
         found += [f"{relative}/{name}" for name in names if name.endswith(SPEC_ENDINGS) and not name.startswith(".")]
     return sorted(found)
+
+
+def _data_of(spec: Spec) -> Iterator[tuple[Use, str]]:
+    yield "training", spec.training_file
+    if spec.validation_file:
+        yield "validation", spec.validation_file
 
 
 def _read_spec(root: Path, path: str, cache: FileCache[Spec]) -> Spec:

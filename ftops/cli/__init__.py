@@ -49,12 +49,14 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            if not args:
+                raise
             from difflib import get_close_matches  # noqa: PLC0415  # only for a mistake
 
             near = get_close_matches(args[0], COMMANDS, n=1)
-            if near:
-                error.message = f"{error.message.rstrip('.')} Did you mean '{near[0]}'?"
-            raise
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}. Did you mean '{near[0]}'?", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -23,5 +24,6 @@ def serve(host: str, port: int, state: Path) -> int:
     from ftops.server.main import serve as listen  # noqa: PLC0415  # commands load what they use
     from ftops.server.settings import Settings  # noqa: PLC0415
 
-    token = {"token": os.environ[TOKEN_VARIABLE]} if os.environ.get(TOKEN_VARIABLE) else {}
-    return listen(Settings(state=state, host=host, port=port, **token))
+    settings = Settings(state=state, host=host, port=port)
+    token = os.environ.get(TOKEN_VARIABLE)
+    return listen(replace(settings, token=token) if token else settings)
