@@ -25,14 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 SEED = 3
-ROWS = {"train": 60, "valid": 15}
+ROWS = {"train": 40, "valid": 10}
 LETTERS = "ABCDE"
 SYSTEM_PROMPT = (
-    "You solve analytical reasoning puzzles. You are given a passage that sets a scene and states conditions, a "
-    "question about it, and five options labelled A to E. Take every condition literally and keep all of them in mind "
-    "at once. Exactly one option answers the question. Compare the options with the conditions one after the other, "
-    "rule out those that cannot be right, and reply with the letter of the one that remains: A, B, C, D or E, and "
-    "nothing else."
+    "You solve reasoning puzzles. A passage states conditions, and a question about it has five options, A to E. "
+    "Exactly one option is right. Take every condition literally, keep all of them in mind at once, rule out the "
+    "options that cannot be right, and reply with the letter of the one that remains and nothing else."
 )
 NAMES = (
     ("Adela", "Boris", "Chiara", "Darius", "Elin"),
