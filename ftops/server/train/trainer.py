@@ -44,13 +44,14 @@ def train(
 
     Args:
         run: Its data files are valid.
-        should_pause: Asked after each step. Once true, the state and a checkpoint are saved, and the reports end
+        should_pause: Asked after each step. Once true, a checkpoint and the state are saved, and the reports end
             without `Finished`.
         threads: As many as there are processors, if None.
         seconds: A clock to save the state by, every 30 s and at the end of each epoch.
 
     Raises:
         ModelUnavailableError: The base model's file cannot be had.
+        OSError: The folder cannot be written, on a full disk for instance; what it holds is still whole.
     """
     with closing(Session(run, threads=threads)) as session:
         schedule, done = session.schedule, _load_state(run.folder, session)
@@ -67,18 +68,16 @@ def train(
             metrics = _make_step(session, step)
             yield Stepped(metrics=metrics, total_steps=schedule.total_steps)
             is_paused = step < schedule.total_steps and should_pause()
-            if is_paused:
-                _save_state(run.folder, session, step)
-            if is_paused or schedule.ends_epoch(step):
+            if has_checkpoint := is_paused or schedule.ends_epoch(step):
                 folder = run.folder / "checkpoints" / f"step-{step}"
                 write_checkpoint(folder, session.description, session.model)
                 yield CheckpointSaved(folder=folder, metrics=metrics)
                 _forget_before(run.folder, step - KEPT_EPOCHS * schedule.steps_an_epoch)
-            if is_paused:
-                return
-            if schedule.ends_epoch(step) or seconds() - saved_at >= _SAVE_EVERY_SECONDS:
+            if has_checkpoint or seconds() - saved_at >= _SAVE_EVERY_SECONDS:
                 _save_state(run.folder, session, step)
                 saved_at = seconds()
+            if is_paused:
+                return
         yield Finished(trained_tokens=session.trained_tokens)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import sys
 from itertools import count, islice
@@ -177,7 +178,7 @@ def test_the_seed_decides_the_order(make_run: MakeRun) -> None:
 
 
 def test_preferences_start_at_the_logarithm_of_two_and_are_learnt(make_run: MakeRun, pairs: Path) -> None:
-    asked = Hyperparameters(n_epochs=20, batch_size=4)
+    asked = Hyperparameters(n_epochs=12, batch_size=4)
     run = make_run(method="dpo", training_file=pairs, validation_file=pairs, hyperparameters=asked)
     reports = list(train(run))
     assert isinstance(reports[0], Started)
@@ -205,6 +206,57 @@ def test_a_batch_with_nothing_to_learn_changes_nothing_it_should_not(make_run: M
     silent.write_text('{"messages":[{"role":"user","content":"U"},{"role":"assistant","content":"A","weight":0}]}\n\n')
     metrics = steps(list(train(make_run(training_file=silent, hyperparameters=Hyperparameters(n_epochs=1)))))
     assert [(each.train_loss, each.train_mean_token_accuracy) for each in metrics] == [(0.0, 0.0)]
+
+
+def test_no_checkpoint_is_ever_left_untold(make_run: MakeRun) -> None:
+    """Broken off after each single report, and paused now and then: every epoch's checkpoint is told all the same."""
+    run = make_run()
+    told: set[str] = set()
+    for number in range(40):
+        reports = train(run, should_pause=lambda number=number: number % 3 == 0)
+        taken = list(islice(reports, 2 + number % 5))
+        reports.close()
+        told |= {report.folder.name for report in checkpoints(taken)}
+        if isinstance(taken[-1], Finished):
+            break
+    assert told >= {"step-2", "step-4", "step-6", "step-8"}
+    assert isinstance(taken[-1], Finished)
+
+
+KILLED_AT_STEP_5 = """
+import os, signal, sys
+from pathlib import Path
+from ftops.server.train.run import Hyperparameters, ModelSource, Stepped, TrainingRun
+from ftops.server.train.trainer import train
+run = TrainingRun(method="supervised", source=ModelSource(base="tiny-byte-90k"), training_file=Path(sys.argv[1]),
+                  validation_file=None, hyperparameters=Hyperparameters(n_epochs=4, batch_size=2), seed=0,
+                  folder=Path(sys.argv[2]))
+for report in train(run):
+    if isinstance(report, Stepped) and report.metrics.step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_loses_nothing(make_run: MakeRun, chats: Path) -> None:
+    whole, killed = make_run("whole"), make_run("killed")
+    list(train(whole))
+    done = subprocess.run([sys.executable, "-c", KILLED_AT_STEP_5, str(chats), str(killed.folder)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    started, *_ = list(train(killed))
+    assert isinstance(started, Started)
+    assert started.first_step == 5
+    assert weights(killed, 8) == weights(whole, 8)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_what_was_saved(make_run: MakeRun) -> None:
+    run = make_run()
+    reports = train(run)
+    list(islice(reports, 5))
+    (run.folder / "checkpoints" / ".step-4.new").write_text("in the way of the next checkpoint")
+    with pytest.raises(FileExistsError):
+        list(reports)
+    (run.folder / "checkpoints" / ".step-4.new").unlink()
+    assert isinstance(list(train(run))[-1], Finished)
 
 
 WEIGHTS_BY_THREADS = """
