@@ -16,6 +16,7 @@ from ftops.spec.explain import explain
 from ftops.spec.nearest import did_you_mean
 from ftops.spec.paths import BadPath, resolve
 from ftops.spec.source import read_document
+from ftops.spec.text import without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -193,7 +194,6 @@ def _folder_problems(document: Document) -> Iterator[Diagnostic]:
 
 _SECRET_KEY = re.compile(r"key|token|secret|password", re.IGNORECASE)
 _SECRET_LINE = re.compile(rf"((?:{_SECRET_KEY.pattern})[\w\"'-]*\s*:\s*)([^\s{{].*)", re.IGNORECASE)
-_SECRET_LIKE = re.compile(r"\bsk-[\w-]{8,}|(?<=://)[^/\s@]+(?=@)")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
@@ -237,7 +237,7 @@ def _without_secrets(problems: Iterable[Diagnostic], secrets: tuple[str, ...]) -
     def blank(text: str) -> str:
         for line in lines:
             text = text.replace(line, "*" * len(line))
-        return _SECRET_LIKE.sub(lambda found: "*" * len(found[0]), text)
+        return without_keys(text)
 
     def blank_line(text: str) -> str:
         return _SECRET_LINE.sub(lambda found: found[1] + "*" * len(found[2]), blank(text))

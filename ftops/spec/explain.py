@@ -10,6 +10,7 @@ from ftops.spec.document import MOST_PROBLEMS
 from ftops.spec.nearest import did_you_mean, nearest, one_of
 from ftops.spec.scalars import Surprise, read_plain
 from ftops.spec.schema import SchemaKind, Violation, schema, violations
+from ftops.spec.text import without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -175,6 +176,8 @@ def name_of(path: Path) -> str:
 
 
 def shown(text: str) -> str:
+    """The text as a message shows it: never long, never a key."""
+    text = without_keys(text)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 

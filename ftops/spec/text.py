@@ -17,6 +17,9 @@ LONGEST_LINE = 1000
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+# What begins like a key of OpenAI's, and what stands before the host of a URL.
+_KEY = re.compile(r"\bsk-[\w-]{8,}|(?<=://)[^/\s@]+(?=@)")
+
 
 def read_text(content: bytes, path: str) -> str:
     """Decode *content*, without its byte order mark.
@@ -67,6 +70,11 @@ def split_lines(text: str) -> tuple[str, ...]:
     return tuple(_LINE_BREAK.split(text))
 
 
+def without_keys(text: str) -> str:
+    """Blank out what looks like a key; letter by letter, so that columns stay what they are."""
+    return _KEY.sub(lambda found: "*" * len(found[0]), text)
+
+
 def place_of(path: str, lines: tuple[str, ...], span: Span) -> Place:
     """The place of *span*, with the line that it is in unless that is very long."""
     line = lines[span.line - 1]
@@ -75,5 +83,5 @@ def place_of(path: str, lines: tuple[str, ...], span: Span) -> Place:
         line=span.line,
         column=span.column,
         end_column=span.end_column,
-        source=line if len(line) <= LONGEST_LINE else None,
+        source=without_keys(line) if len(line) <= LONGEST_LINE else None,
     )

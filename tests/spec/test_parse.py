@@ -288,3 +288,8 @@ def test_an_unknown_key_may_be_anything(key: str) -> None:
     assert problem.code == "spec-unknown-key"
     assert problem.fix is not None
     assert problem.fix.startswith("remove it; the keys here are `kind`, ")
+
+
+@pytest.mark.parametrize("text", ["api_key: {}\n", "suffix: [{}]\n", "{}: 1\n", "validation_file: /{}\n"])
+def test_a_key_that_strayed_into_a_spec_is_not_shown(text: str) -> None:
+    assert "sk-0123456789" not in repr(problems(text.format("sk-0123456789")))
