@@ -53,15 +53,12 @@ def render_lock(lock: Lockfile, *, colour: bool = False) -> str:
 
 def _cells(name: str, entry: Entry) -> tuple[str, str, str, str, str]:
     earlier = str(len(entry.history)) if entry.history else ""
-    match entry:
-        case Entry(generation=None, intent=None):
-            return name, "", "no spec asks for it", "", earlier
-        case Entry(generation=None, intent=intent) if intent:
-            return name, short(intent.digest), "its create was begun", "", earlier
-        case Entry(generation=generation):
-            assert generation is not None
-            made = generation.model or f"{generation.job.id} ({_words(generation.job.status)})"
-            return name, short(generation.digest), made, best_known_loss(generation.metrics), earlier
+    if generation := entry.generation:
+        made = generation.model or f"{generation.job.id} ({_words(generation.job.status)})"
+        return name, short(generation.digest), made, best_known_loss(generation.metrics), earlier
+    if entry.intent:
+        return name, short(entry.intent.digest), "its create was begun", "", earlier
+    return name, "", "no spec asks for it", "", earlier
 
 
 def _generation(title: str, generation: Generation, models: Mapping[str, Entry], *, colour: bool) -> str:

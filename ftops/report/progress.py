@@ -52,6 +52,10 @@ class View(Protocol):
         """Show *jobs*: all that have not ended."""
         ...
 
+    def say(self, text: str) -> None:
+        """Show a line that stays; whoever writes to the terminal past this view writes into its bars."""
+        ...
+
 
 def progress_of(name: str, job: JobSeen, events: Sequence[Event], now: int) -> Progress:
     """Read off how far *job* is.
@@ -111,6 +115,10 @@ class PlainView:
                 self._printed[progress.job_id] = progress
         self._stream.flush()
 
+    def say(self, text: str) -> None:
+        self._stream.write(visible(text) + "\n")
+        self._stream.flush()
+
 
 class BarView:
     """A bar a job; one that ended gives its place up, for its outcome is told in words."""
@@ -135,6 +143,9 @@ class BarView:
             )
         self._bars.refresh()
 
+    def say(self, text: str) -> None:
+        self._bars.console.print(visible(text), markup=False, highlight=False, emoji=False, soft_wrap=True)
+
 
 def _bars(stream: TextIO) -> Bars:
     from rich.console import Console  # noqa: PLC0415  # rich is slow to import, and only a terminal needs it
@@ -154,8 +165,9 @@ def _bars(stream: TextIO) -> Bars:
         # Redrawn when there is news; no thread, so that a test holds the clock, and Ctrl-C finds nothing running.
         auto_refresh=False,
         transient=True,
-        # Messages go to stderr and appear above the bars; stdout may be a file, and stays as it is.
+        # Rich's redirection does not catch what click writes, so messages come through `say`.
         redirect_stdout=False,
+        redirect_stderr=False,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,20 +41,16 @@ def cut(text: str, width: int) -> str:
         return text
     if width <= 0:
         return ""
-    used, kept = 1, 0
-    for letter in text:
-        used += _cells(letter)
-        if used > width:
-            break
-        kept += 1
-    return f"{text[:kept]}…"
+    # One column is the ellipsis'.
+    ends = takewhile(lambda end: end < width, accumulate(_cells(letter) for letter in text))
+    return f"{text[: sum(1 for _ in ends)]}…"
 
 
 def shortened(text: str, width: int) -> str:
     """Cut *text* in its middle: names and ids that begin alike differ at their end."""
     if width_of(text) <= width:
         return text
-    tail = (width - 1) // 2
+    tail = max(width - 1, 0) // 2
     return cut(text, width - tail) + cut(text[::-1], tail + 1)[-2::-1]
 
 
