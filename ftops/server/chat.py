@@ -103,7 +103,7 @@ def _head(state: State, request: ChatRequest, kind: str) -> Json:
         "created": state.now(),
         "model": models.retrieve(state, request.model)["id"],
         "service_tier": "default",
-        "system_fingerprint": None,
+        "system_fingerprint": "fp_ftops",
     }
 
 

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, Response
 
 from ftops.server.errors import ApiError
+from ftops.server.pages import envelope
 from ftops.server.responses import json_response, refusal
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Traffic:
     under_way: int = 0
     idle_since: float = field(default_factory=time.monotonic)
     cut: Callable[[tuple[str, int]], None] | None = None
-    """Closes the connection of a peer at once; set by whoever serves over sockets."""
+    """Closes the connection of a peer at once, or raises what its client then sees; set by whoever serves."""
 
     def idle_seconds(self) -> float:
         """How long there has been no request."""
@@ -106,7 +107,7 @@ def _answer_of(fault: Fault) -> Response:
     if fault.kind == "html":
         return HTMLResponse(_PAGE, status_code=502)
     if fault.kind == "empty-list":
-        return json_response({"object": "list", "data": [], "has_more": False})
+        return json_response(envelope([], has_more=False, with_ends=True))
     kinds = {429: "rate_limit_error"}
     kind = "server_error" if fault.status >= 500 else kinds.get(fault.status, "invalid_request_error")  # noqa: PLR2004
     headers = None if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
