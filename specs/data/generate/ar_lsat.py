@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 SEED = 3
-ROWS = {"train": 40, "valid": 10}
+ROWS = {"train": 30, "valid": 10}
 LETTERS = "ABCDE"
 SYSTEM_PROMPT = (
     "You solve reasoning puzzles. A passage states conditions, and a question about it has five options, A to E. "
