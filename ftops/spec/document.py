@@ -41,9 +41,7 @@ class Document:
     """Values that could not be read and are None in `value`; their problems are told already."""
 
     def span(self, path: Path, at: Literal["key", "value"] = "value") -> Span:
-        """Where *path* is; what is not written is where the nearest mapping round it is."""
-        while path not in self.marks:
-            path = path[:-1]
+        """Where *path*, which the file has, is."""
         mark = self.marks[path]
         return mark.key if at == "key" and mark.key is not None else mark.value
 
@@ -69,7 +67,9 @@ def in_order_of_place(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
         where = problem.place
         return (0, 0) if where is None else (where.line or 0, where.column or 0)
 
-    once = {(problem.place, problem.summary): problem for problem in problems}
+    once: dict[object, Diagnostic] = {}
+    for problem in problems:
+        once.setdefault((problem.place, problem.summary), problem)
     first, rest = (ordered := sorted(once.values(), key=place))[:MOST_PROBLEMS], len(once) - MOST_PROBLEMS
     if rest > 0 and (last := ordered[-1].place) is not None:
         first.append(

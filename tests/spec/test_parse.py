@@ -293,3 +293,17 @@ def test_an_unknown_key_may_be_anything(key: str) -> None:
 @pytest.mark.parametrize("text", ["api_key: {}\n", "suffix: [{}]\n", "{}: 1\n", "validation_file: /{}\n"])
 def test_a_key_that_strayed_into_a_spec_is_not_shown(text: str) -> None:
     assert "sk-0123456789" not in repr(problems(text.format("sk-0123456789")))
+
+
+def test_a_grader_is_told_what_it_needs() -> None:
+    found = problems(reinforced("{type: string_check, operation: eq}"))
+    assert [(problem.summary, problem.fix) for problem in found] == [
+        ("`grader` needs `name`", "write a name, such as `name: exact`"),
+        ("`grader` needs `input`", "write a text, such as `'{{item.answer}}'`"),
+        ("`grader` needs `reference`", "write a text, such as `'{{item.answer}}'`"),
+    ]
+
+
+def test_a_misspelt_hyperparameter_is_told_its_right_name() -> None:
+    (problem,) = problems("method: {type: supervised, supervised: {hyperparameters: {epochs: 3}}}\n")
+    assert (problem.code, problem.fix) == ("spec-unknown-key", "did you mean `n_epochs`?")
