@@ -21,7 +21,7 @@ from ftops.lockfile import (
     with_outcome,
     without_intent,
 )
-from ftops.plan.changes import PAID, Change, Kind
+from ftops.plan.changes import PAID, Change, Kind, Outcome
 from ftops.plan.desired import model_of
 from ftops.plan.generations import begun, ended, with_choice
 from ftops.plan.observed import JobSeen, Labels, Observed, State, state_of
@@ -45,18 +45,6 @@ BUSY = "remote-busy"
 
 GOES_ON = frozenset({"remote-refused", BUSY, "remote-not-found", "remote-file"})
 """Problems of one model that say nothing about the next."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What was done about one change."""
-
-    name: str
-    kind: Kind
-    text: str
-    waits: bool = False
-    """It could not be done yet, and a later `ftops reconcile` will."""
-    problem: Diagnostic | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,7 +106,7 @@ class Applier:
         model = model_of(self.lock, want.parent) if want.parent else want.inputs.model
         if not isinstance(model, str):
             return self._wait_for_parent(change, want)
-        if found := self._look(want, change.attempt):
+        if found := self._look(change):
             return self._record_job(change, want, found, "adopted")
         self._cancel_superseded(change)
         inputs = self._with_files(want.inputs)
@@ -126,10 +114,11 @@ class Applier:
         request = job_request(inputs, model=model, profile=self.provider.profile, labels=labels)
         intent = self._intent(want, inputs, request, change.attempt)
         self._save(with_intent(self.lock, want.name, intent), spent=False)
-        return self._record_job(change, want, self._submit(want, request, change.attempt), "submitted")
+        return self._record_job(change, want, self._submit(change, request), "submitted")
 
-    def _submit(self, want: Desired, request: dict[str, object], attempt: int) -> JobSeen:
+    def _submit(self, change: Change, request: dict[str, object]) -> JobSeen:
         """Create the job; if it is not known whether that worked, look until it is."""
+        want = _desired(change)
         try:
             return self.provider.create_job(request)
         except RemoteError as error:
@@ -141,18 +130,28 @@ class Applier:
                 raise
             for seconds in PATIENCE_SECONDS:
                 self.clock.sleep(seconds)
-                if found := self._look(want, attempt):
+                if found := self._look(change):
                     return found
             raise RemoteError(_doubtful(want.name, error.problem), effect=Effect.UNKNOWN, status=error.status) from None
 
-    def _look(self, want: Desired, attempt: int) -> JobSeen | None:
-        """The job of this digest, if one exists already: a create is never sent without this look."""
+    def _look(self, change: Change) -> JobSeen | None:
+        """The job of this digest, if one exists already: a create is never sent without this look.
+
+        A further attempt is not taken for the one before: neither for the job that it is made in place of, nor for an
+        earlier one that came to nothing.
+        """
+        want = _desired(change)
         jobs = self.provider.jobs([(want.name, want.digest)], digest=want.digest)
-        found = Observed(jobs=jobs, models={}).labelled(want.name, want.digest)
-        if found and attempt > 1 and found.labels and found.labels.attempt < attempt:
-            ended = found.state in {State.FAILED, State.CANCELLED}
-            return None if ended else found
-        return found
+        if change.attempt > 1:
+            replaced = change.recorded.job.id if change.recorded else None
+            nothing = {State.FAILED, State.CANCELLED}
+            jobs = tuple(
+                job
+                for job in jobs
+                if job.id != replaced
+                and not (job.state in nothing and job.labels and job.labels.attempt < change.attempt)
+            )
+        return Observed(jobs=jobs, models={}).labelled(want.name, want.digest)
 
     def _wait_for_parent(self, change: Change, want: Desired) -> Outcome:
         """Record that it was asked for, so that `reconcile` makes it once its parent is there."""

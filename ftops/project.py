@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from ftops.dataset.scan import RULES_VERSION, Scan, scan
 from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.filecache import FileCache
 from ftops.lockfile import DataFile
-from ftops.lockstore import lock_name
+from ftops.lockstore import lock_name, state_unwritable
 from ftops.spec.config import Config, Target, parse_config
 from ftops.spec.graph import in_order
 from ftops.spec.model import Spec
@@ -109,11 +109,18 @@ def open_project(start: Path, target: str | None = None) -> Project:
 
 
 def make_state_folder(state: Path) -> None:
-    """Make `.ftops`, which keeps itself out of git, if it can be made."""
-    state.mkdir(exist_ok=True)
+    """Make `.ftops`, which keeps itself out of git.
+
+    Raises:
+        ProblemsError: It cannot be made or written.
+    """
     ignore = state / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
+    try:
+        state.mkdir(exist_ok=True)
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise ProblemsError(state_unwritable((error.strerror or str(error)).lower())) from None
 
 
 def read_specs(project: Project) -> tuple[Spec, ...]:
@@ -166,6 +173,11 @@ def read_data(project: Project, specs: Iterable[Spec]) -> tuple[dict[str, DataFi
     return files, found
 
 
+def with_source(project: Project, problems: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """*problems* with the lines that they point at, for those found after parsing; never of data files."""
+    return tuple(_with_source(project.root, problem) for problem in problems)
+
+
 def paths_read(project: Project) -> list[str]:
     """All that a plan depends on, relative to the root: files, those not there, and folders of specs."""
     found = [CONFIG_FILE, project.lock_name, f"{project.lock_name}.recovery", *_spec_paths(project)]
@@ -198,19 +210,29 @@ def _config(root: Path) -> Config:
         with _open(root, CONFIG_FILE) as stream:
             return parse_config(stream.read(SPEC_BYTES_MAX + 1), CONFIG_FILE)
     except ProblemsError as error:
-        if error.problems[0].code == "file-missing":
+        if error.problems[0].code == "file-missing" and not (root / CONFIG_FILE).is_symlink():
             return parse_config(b"{}", CONFIG_FILE)
         raise
 
 
 def _spec_paths(project: Project) -> list[str]:
-    folder = project.root / project.config.specs
+    """Paths that end like a spec's; those of folders among them, so that reading them says what is wrong.
+
+    Raises:
+        ProblemsError: A folder cannot be looked into: its specs would seem to be gone.
+    """
     found = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(project.root / project.config.specs, onerror=_cannot_list):
         folders[:] = [name for name in folders if not name.startswith(".")]
         relative = Path(parent).relative_to(project.root).as_posix()
-        found += [f"{relative}/{name}" for name in names if name.endswith(SPEC_ENDINGS) and not name.startswith(".")]
+        specs = (name for name in (*names, *folders) if name.endswith(SPEC_ENDINGS) and not name.startswith("."))
+        found += [f"{relative}/{name}" for name in specs]
     return sorted(found)
+
+
+def _cannot_list(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise ProblemsError(_unreadable(Path(error.filename).name, error))
 
 
 def _data_of(spec: Spec) -> Iterator[tuple[Use, str]]:
@@ -263,6 +285,18 @@ def _open(root: Path, path: str) -> Iterator[BinaryIO]:
         yield stream
 
 
+def _with_source(root: Path, problem: Diagnostic) -> Diagnostic:
+    place = problem.place
+    if place is None or place.line is None or place.source is not None or not place.path.endswith(SPEC_ENDINGS):
+        return problem
+    try:
+        with _open(root, place.path) as stream:
+            lines = stream.read(SPEC_BYTES_MAX).decode().splitlines()
+    except (ProblemsError, UnicodeDecodeError):
+        return problem
+    return replace(problem, place=replace(place, source=lines[place.line - 1]))
+
+
 def _at_spec(problem: Diagnostic, spec: Spec, path: str) -> Diagnostic:
     """Point at the line of the spec that names a file which cannot be read."""
     field = "training_file" if spec.training_file == path else "validation_file"
@@ -270,7 +304,7 @@ def _at_spec(problem: Diagnostic, spec: Spec, path: str) -> Diagnostic:
     if span is None:
         return problem
     place = Place(path=spec.path, line=span.line, column=span.column, end_column=span.end_column)
-    return Diagnostic(code=problem.code, summary=problem.summary, place=place, why=problem.why, fix=problem.fix)
+    return replace(problem, place=place)
 
 
 def _unreadable(path: str, error: Exception) -> Diagnostic:

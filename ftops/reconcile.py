@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ftops.apply import Applier, Outcome
+from ftops.apply import Applier
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.git import head_commit, origin_name
 from ftops.lockstore import LockStore
@@ -19,7 +19,7 @@ from ftops.plan.diff import diff
 from ftops.plan.observed import State
 from ftops.plan.plan import Plan, checksum, select
 from ftops.plan.rebuild import rebuilt, unrecorded
-from ftops.project import Project, make_state_folder, read_data, read_specs
+from ftops.project import Project, make_state_folder, read_data, read_specs, with_source
 from ftops.remote.connect import connect
 from ftops.remote.profiles import profile
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ftops.clock import Clock
     from ftops.lockfile import Lockfile
+    from ftops.plan.changes import Outcome
     from ftops.plan.observed import Observed
     from ftops.remote.provider import Provider
 
@@ -77,7 +78,7 @@ def plan(world: World, options: Options, *, provider: Provider | None = None) ->
 def apply(
     world: World, planned: Plan, options: Options, *, provider: Provider, tell: Callable[[Outcome], None]
 ) -> tuple[Outcome, ...]:
-    """Carry out *planned*: what is observed now can only make it cheaper, never add to it.
+    """Carry out *planned*: what is observed now may make it cheaper; if it would add to it, the plan is stale.
 
     Raises:
         ProblemsError: The plan is stale (exit code 3), or the record cannot be kept.
@@ -145,6 +146,13 @@ class _Wanted:
 
 
 def _gather(project: Project, recorded: Lockfile) -> _Wanted:
+    try:
+        return _read(project, recorded)
+    except ProblemsError as error:
+        raise ProblemsError(*with_source(project, error.problems), exit_code=error.exit_code) from None
+
+
+def _read(project: Project, recorded: Lockfile) -> _Wanted:
     specs = read_specs(project)
     files, warnings = read_data(project, specs)
     desired = resolve(specs, files, config=project.config, target=project.target, recorded=recorded)
@@ -163,7 +171,11 @@ def _observe(provider: Provider, wanted: _Wanted, recorded: Lockfile) -> Observe
 
 
 def _plan(wanted: _Wanted, recorded: Lockfile, observed: Observed | None, options: Options) -> Plan:
-    """Decide; the checksum is over what can be decided without the provider, so that a look at it changes nothing."""
+    """Decide, with or without a look at the provider.
+
+    The checksum is over what is decided without one, so that a reviewed plan holds whatever has finished meanwhile;
+    only what a look adds to the bill (a model to be taken back that is gone) makes it another plan.
+    """
     names = {each.name for each in select(wanted.desired, options.selectors)}
 
     def decide(seen: Observed | None) -> tuple[Change, ...]:
@@ -172,9 +184,10 @@ def _plan(wanted: _Wanted, recorded: Lockfile, observed: Observed | None, option
 
     offline = decide(None)
     changes = decide(observed) if observed else offline
-    return Plan(
-        target=wanted.target, changes=changes, checksum=checksum(wanted.target, offline), warnings=wanted.warnings
-    )
+    expected = {change.name for change in offline if change.kind in PAID}
+    added = [change for change in changes if change.kind in PAID and change.name not in expected]
+    agreed = checksum(wanted.target, (*offline, *added))
+    return Plan(target=wanted.target, changes=changes, checksum=agreed, warnings=wanted.warnings)
 
 
 def _applier(world: World, provider: Provider, store: LockStore, recorded: Lockfile) -> Applier:

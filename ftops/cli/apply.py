@@ -40,6 +40,7 @@ def apply(
 ) -> int:
     """Carry the plan out: upload data, create jobs, record them in the lockfile.
 
+    Looks at the provider, shows the plan and asks, unless --yes or --checksum is given.
     Submits and returns; `ftops reconcile` collects later, or --wait follows. SPEC as in `ftops plan`.
     """
     from ftops import reconcile  # noqa: PLC0415  # commands load what they use
@@ -48,13 +49,13 @@ def apply(
 
     world = frame.open_world(target)
     options = reconcile.Options(selectors=selectors, retry_failed=retry_failed)
-    planned = reconcile.plan(world, options)
+    provider = world.provider()
+    planned = reconcile.plan(world, options, provider=provider)
     frame.warn(planned.warnings)
     if not (as_json or quiet):
-        frame.answer(render_plan(planned, colour=frame.colour(), width=frame.width()))
+        frame.say(render_plan(planned, colour=frame.colour(), width=frame.width(), next_step=False) + "\n")
     _check(planned, checksum, yes=yes)
-    provider = world.provider()
-    tell = (lambda _: None) if quiet else frame.tell
+    tell = frame.silent if quiet else frame.tell
     outcomes = reconcile.apply(world, planned, options, provider=provider, tell=tell)
     if wait:
         outcomes += follow(world, options, provider=provider, quiet=quiet)

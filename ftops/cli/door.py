@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from ftops.diagnostics import Diagnostic, ProblemsError
+from ftops.diagnostics import Diagnostic, Place, ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,9 @@ INTERRUPTED = 130
 
 def run(command: click.Command, arguments: Sequence[str] | None) -> int:
     """Call *command* and give its exit code: no exception leaves here."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a terminal's encoding has no letter for is shown as its code, as on stderr.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         result = command.main(arguments, prog_name="ftops", standalone_mode=False)
     except ProblemsError as error:
@@ -35,10 +39,15 @@ def run(command: click.Command, arguments: Sequence[str] | None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nstopped: what was sent stays recorded, and jobs go on training", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe went away, such as `head`; nothing is left to be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit:
+        # So click tells that the reader of a pipe went away, such as `head`: nobody is left to hear more, and it is
+        # no success either, for the command may have stopped halfway.
+        return PROBLEM
+    except OSError as error:
+        _show_traceback(error)
+        show_problems((_system_refused(error),))
+        _discard_output()
+        return PROBLEM
     except Exception as error:  # noqa: BLE001  # a traceback is for us, not for the user
         _show_bug(error)
         return OUR_BUG
@@ -58,11 +67,35 @@ def wants_colour(stream: object) -> bool:
     return bool(is_terminal) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def _system_refused(error: OSError) -> Diagnostic:
+    """A full disk, a folder that may not be written: what nothing further down could say better."""
+    return Diagnostic(
+        code="system-refused",
+        summary=f"the system refused: {(error.strerror or type(error).__name__).lower()}",
+        place=Place(path=str(error.filename)) if error.filename else None,
+        fix="mend that, and run the command again: it goes on where this one stopped",
+    )
+
+
+def _discard_output() -> None:
+    """What could not be written must not fail once more when the interpreter ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _show_traceback(error: Exception) -> None:
+    if os.environ.get("FTOPS_TRACEBACK"):
+        import traceback  # noqa: PLC0415  # only for whoever looks for a bug
+
+        traceback.print_exception(error)
+
+
 def _show_bug(error: Exception) -> None:
     import traceback  # noqa: PLC0415  # only for a bug
 
-    if os.environ.get("FTOPS_TRACEBACK"):
-        traceback.print_exception(error)
+    _show_traceback(error)
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119  # text, not a path
     # The text of an exception may hold a row of data or a key, so only its type is shown.

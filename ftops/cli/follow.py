@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ftops.cli import frame
 from ftops.cli.door import wants_colour
 
 if TYPE_CHECKING:
-    from ftops.apply import Outcome
+    from ftops.plan.changes import Outcome
     from ftops.plan.plan import Plan
     from ftops.reconcile import Options, World
     from ftops.remote.provider import Event, Provider
@@ -27,14 +26,14 @@ def follow(world: World, options: Options, *, provider: Provider, quiet: bool) -
     done: list[Outcome] = []
     said: set[tuple[str, str]] = set()
     events: dict[str, list[Event]] = {}
-
-    def tell(outcome: Outcome) -> None:
-        # What still waits says so once, not at every look.
-        if not quiet and (outcome.name, outcome.text) not in said:
-            frame.tell(outcome)
-        said.add((outcome.name, outcome.text))
-
     with live_view(sys.stderr, is_terminal=not quiet and wants_colour(sys.stderr)) as view:
+
+        def tell(outcome: Outcome) -> None:
+            # What still waits says so once, not at every look.
+            if not quiet and (outcome.name, outcome.text) not in said:
+                view.say(f"{outcome.name}: {outcome.text}")
+            said.add((outcome.name, outcome.text))
+
         while True:
             plan, outcomes = reconcile.reconcile(world, options, provider=provider, tell=tell)
             done.extend(outcome for outcome in outcomes if not outcome.waits)

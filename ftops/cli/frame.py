@@ -17,8 +17,8 @@ from ftops.diagnostics import Diagnostic, ProblemsError, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ftops.apply import Outcome
     from ftops.lockfile import Entry, Generation, Lockfile
+    from ftops.plan.changes import Outcome
     from ftops.reconcile import World
 
 Function = TypeVar("Function", bound="Callable[..., object]")
@@ -28,7 +28,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Show unchanged models as well.")
 selectors_argument = click.argument("selectors", metavar="[SPEC]...", nargs=-1)
-retry_option = click.option("--retry-failed", is_flag=True, help="Try failed and cancelled jobs again.")
+retry_option = click.option("--retry-failed", is_flag=True, help="Train again what failed, was cancelled or is gone.")
 
 
 def open_world(target: str | None) -> World:
@@ -36,8 +36,26 @@ def open_world(target: str | None) -> World:
     from ftops.project import open_project  # noqa: PLC0415  # only commands that work on a project
     from ftops.reconcile import World  # noqa: PLC0415
 
-    project = open_project(Path.cwd(), target)
+    project = open_project(current_folder(), target)
     return World(project=project, environ=os.environ, clock=SystemClock())
+
+
+def current_folder() -> Path:
+    """Where the command was called.
+
+    Raises:
+        ProblemsError: Somebody deleted it meanwhile.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ProblemsError(
+            Diagnostic(
+                code="project-missing",
+                summary="the current folder does not exist any more",
+                fix="go to a folder that does",
+            )
+        ) from None
 
 
 def say(text: str) -> None:
@@ -73,7 +91,13 @@ def colour() -> bool:
 
 def tell(outcome: Outcome) -> None:
     """Say at once what was done about one change."""
-    say(f"{outcome.name}: {outcome.text}")
+    from ftops.report.terminal import visible  # noqa: PLC0415  # what a provider sends is not to be trusted
+
+    say(visible(f"{outcome.name}: {outcome.text}"))
+
+
+def silent(outcome: Outcome) -> None:
+    """Say nothing, with --quiet."""
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from ftops.cli import frame
+from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.git import origin_name
+from ftops.lockstore import write_atomically
 
 TEMPLATES = {
     "ftops.yaml": "ftops.yaml",
@@ -26,7 +28,9 @@ APPENDED = frozenset({".gitignore", ".gitattributes"})
 @click.command()
 def init() -> None:
     """Start a project here: configuration, a first spec, sample data. Overwrites nothing."""
-    root = Path.cwd()
+    root = frame.current_folder()
+    if blocked := [path for path in TEMPLATES if _is_blocked(root, path)]:
+        raise ProblemsError(*(_in_the_way(path) for path in blocked))
     written = [path for path, template in TEMPLATES.items() if _write(root / path, _text(template, root), path)]
     for path in written:
         frame.say(f"wrote {path}")
@@ -40,14 +44,40 @@ def _write(target: Path, text: str, path: str) -> bool:
     if target.exists():
         if path not in APPENDED:
             return False
-        before = target.read_text(encoding="utf-8")
-        missing = [line for line in text.splitlines() if line not in before.splitlines()]
-        if not missing:
-            return False
-        text = f"{before.rstrip()}\n" + "\n".join(missing) + "\n"
+        return _append(target, text.encode())
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8", newline="\n")
+    write_atomically(target, text.encode())
     return True
+
+
+def _append(target: Path, text: bytes) -> bool:
+    """Add the lines that *target*, which need not be UTF-8, lacks; True if there are any."""
+    before = target.read_bytes()
+    missing = [line for line in text.splitlines() if line not in before.splitlines()]
+    if missing:
+        with target.open("ab") as file:
+            file.write(b"" if before.endswith(b"\n") or not before else b"\n")
+            file.write(b"".join(line + b"\n" for line in missing))
+    return bool(missing)
+
+
+def _is_blocked(root: Path, path: str) -> bool:
+    """Whether something stands at *path*, or where its folder belongs, that is neither file nor folder as needed."""
+    target = root / path
+    if target.is_symlink() or target.exists():
+        return not target.is_file()
+    above = (root / folder for folder in Path(path).parents)
+    return any(folder.exists() and not folder.is_dir() for folder in above)
+
+
+def _in_the_way(path: str) -> Diagnostic:
+    return Diagnostic(
+        code="init-blocked",
+        summary=f"`{path}` cannot be written",
+        place=Place(path=path),
+        why="something else stands there, or where its folder belongs; nothing was written",
+        fix="move that away, or start the project in another folder",
+    )
 
 
 def _text(template: str, root: Path) -> str:
@@ -58,4 +88,4 @@ def _text(template: str, root: Path) -> str:
 def _project_name(root: Path) -> str:
     """Labels jobs at the provider, so it must not depend on where the repository is checked out."""
     name = (origin_name(root) or root.name).rpartition("/")[2]
-    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "models"
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower())[:100].strip("-._") or "models"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ftops.cli import frame
 from ftops.diagnostics import ProblemsError
 from ftops.lockfile import Lockfile
+
+if TYPE_CHECKING:
+    from ftops.diagnostics import Diagnostic
+    from ftops.lockstore import LockStore
 
 
 @click.group()
@@ -19,14 +25,16 @@ def lock() -> None:
 def verify(target: str | None) -> None:
     """Check that nothing but ftops changed the lockfile: every hash and every digest."""
     from ftops import lockfile  # noqa: PLC0415  # commands load what they use
+    from ftops.report.terminal import counted  # noqa: PLC0415
 
     world = frame.open_world(target)
     store = world.store()
     recorded = store.read()
     if problems := lockfile.verify(recorded, store.name):
         raise ProblemsError(*problems)
-    generations = sum(len(entry.generations) for entry in recorded.models.values())
-    frame.say(f"{store.name}: {len(recorded.models)} models, {generations} generations, every hash matches")
+    models = counted(len(recorded.models), "model")
+    generations = counted(sum(len(entry.generations) for entry in recorded.models.values()), "generation")
+    frame.say(f"{store.name}: {models}, {generations}, every hash matches")
 
 
 @lock.command()
@@ -51,21 +59,38 @@ def show(spec: str | None, target: str | None, *, as_json: bool) -> None:
 def rebuild(target: str | None) -> None:
     """Record again every job that carries this project's labels at the provider.
 
-    What the lockfile has stays as it is. One that cannot be read is set aside first.
+    What the lockfile has stays as it is, but for entries that were changed by hand: they are recorded anew. Of a
+    lockfile that is damaged in any way, a copy is kept beside it.
     """
     from ftops.reconcile import rebuild as rebuild_from_labels  # noqa: PLC0415  # as above
+    from ftops.report.terminal import counted  # noqa: PLC0415
 
     world = frame.open_world(target)
     store = world.store()
+    recorded, problems = _sound(store, world.project.target.name)
+    provider = world.provider()
+    if problems:
+        frame.warn(problems)
+        frame.say(f"a copy of it as it was is in {store.set_aside()}")
+    names = rebuild_from_labels(world, recorded, provider=provider, store=store)
+    for name in names:
+        frame.say(f"{name}: recorded again")
+    frame.say(f"{store.name}: jobs of {counted(len(names), 'spec')} were not recorded")
+
+
+def _sound(store: LockStore, target: str) -> tuple[Lockfile, tuple[Diagnostic, ...]]:
+    """What can be relied on of the lockfile, and what is wrong with the rest."""
+    from ftops import lockfile  # noqa: PLC0415  # as above
+
     try:
         recorded = store.read()
     except ProblemsError as error:
         if error.problems[0].code != "lock-malformed":
             raise
-        frame.warn(error.problems)
-        frame.say(f"set aside as {store.set_aside()}")
-        recorded = Lockfile(target=world.project.target.name)
-    names = rebuild_from_labels(world, recorded, provider=world.provider(), store=store)
-    for name in names:
-        frame.say(f"{name}: recorded again")
-    frame.say(f"{store.name}: {len(names) or 'no'} specs had jobs that were not recorded")
+        return Lockfile(target=target), error.problems
+    models = {
+        name: entry
+        for name, entry in recorded.models.items()
+        if not lockfile.verify(Lockfile(target=target, models={name: entry}), store.name)
+    }
+    return Lockfile(target=target, models=models), lockfile.verify(recorded, store.name)

@@ -28,7 +28,7 @@ def reconcile(selectors: tuple[str, ...], target: str | None, *, wait: bool, as_
     if wait:
         outcomes = follow(world, options, provider=provider, quiet=quiet)
     else:
-        tell = (lambda _: None) if quiet else frame.tell
+        tell = frame.silent if quiet else frame.tell
         plan, outcomes = path.reconcile(world, options, provider=provider, tell=tell)
         left = path.outstanding(plan)
         if not quiet:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ftops.digest import digest_of, short
+
 if TYPE_CHECKING:
+    from ftops.diagnostics import Diagnostic
     from ftops.lockfile import Generation, Inputs
     from ftops.plan.desired import Desired
     from ftops.plan.observed import JobSeen
@@ -40,6 +43,9 @@ class Kind(StrEnum):
     NONE = "none"
     """As it should be."""
 
+
+SHOWN_CHARACTERS = 64
+"""Of a value in a cause: as long as a digest."""
 
 PAID = frozenset({Kind.CREATE, Kind.REPLACE})
 PENDING = PAID | {Kind.ADOPT, Kind.COLLECT, Kind.SELECT, Kind.FORGET, Kind.DRIFT}
@@ -75,6 +81,18 @@ class Change:
     """The spec whose model this one starts from, while that model is not there yet."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was done about one change."""
+
+    name: str
+    kind: Kind
+    text: str
+    waits: bool = False
+    """It could not be done yet, and a later `ftops reconcile` will."""
+    problem: Diagnostic | None = None
+
+
 def causes(before: Inputs | None, after: Inputs) -> tuple[Cause, ...]:
     """Name every field in which two generations differ, leaf by leaf; none if the old ones are not known."""
     if before is None:
@@ -82,7 +100,7 @@ def causes(before: Inputs | None, after: Inputs) -> tuple[Cause, ...]:
     old, new = _leaves(before), _leaves(after)
     fields = sorted(old.keys() | new.keys())
     return tuple(
-        Cause(field=field, before=old.get(field, "default"), after=new.get(field, "default"))
+        Cause(field=field, before=_shown(old.get(field, "default")), after=_shown(new.get(field, "default")))
         for field in fields
         if old.get(field) != new.get(field)
     )
@@ -110,4 +128,9 @@ def _flatten(prefix: str, value: object, found: dict[str, str]) -> None:
         case None | []:
             pass
         case _:
-            found[prefix.rstrip(".")] = str(value).removeprefix("sha256:")[:60]
+            found[prefix.rstrip(".")] = str(value).removeprefix("sha256:")
+
+
+def _shown(value: str) -> str:
+    """A long value by its beginning and its digest, so that two of them never look the same."""
+    return value if len(value) <= SHOWN_CHARACTERS else f"{value[:40]}… ({short(digest_of(value))})"

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ftops.lockfile import JobError
 
 
+NO_JOB = "no job yet"
+"""The ordinary reason of a create."""
+
+
 def diff(
     desired: Iterable[Desired], recorded: Lockfile, observed: Observed | None = None, *, retry_failed: bool = False
 ) -> tuple[Change, ...]:
@@ -55,7 +59,7 @@ def _wanted(want: Desired, recorded: Lockfile, observed: Observed | None, *, ret
     if current:
         changed = causes(current.inputs, want.inputs)
         return _create(want, Kind.REPLACE, "its inputs changed", recorded, causes=changed, recorded=current)
-    return _create(want, Kind.CREATE, "no job yet", recorded)
+    return _create(want, Kind.CREATE, NO_JOB, recorded)
 
 
 def _same_digest(
@@ -71,18 +75,19 @@ def _same_digest(
     match state:
         case State.PENDING | State.PAUSED:
             at_provider = observed.job(current.job.id) if observed else None
-            return _outstanding(want.name, current, at_provider, observed, want)
+            change = _outstanding(want.name, current, at_provider, observed, want)
         case State.SUCCEEDED:
-            return _trained(want, current, observed)
+            change = _trained(want, current, observed)
         case State.FAILED | State.CANCELLED:
             if seen and seen.id != current.job.id and seen.state not in {State.FAILED, State.CANCELLED}:
                 return _change(want, Kind.ADOPT, "a later attempt exists already", seen=seen, recorded=current)
-            if retry_failed:
-                reason = f"tried again: the last attempt {_ended(state, current.job.error)}"
-                return _create(want, Kind.CREATE, reason, recorded, recorded=current, attempt=current.attempt + 1)
-            return _change(want, Kind.BLOCKED, _ended(state, current.job.error), recorded=current)
+            change = _change(want, Kind.BLOCKED, _ended(state, current.job.error), recorded=current)
         case other:
             assert_never(other)
+    if retry_failed and change.kind in {Kind.BLOCKED, Kind.DRIFT}:
+        reason = f"trained again: {change.reason}"
+        return _create(want, Kind.CREATE, reason, recorded, recorded=current, attempt=current.attempt + 1)
+    return change
 
 
 def _outstanding(

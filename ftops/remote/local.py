@@ -110,4 +110,3 @@ def _not_started(why: str) -> Diagnostic:
         why=why,
         fix="see `.ftops/local/server.log`; `ftops serve` runs it in the foreground",
     )
-

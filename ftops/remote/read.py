@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SECONDS_MAX = 253_402_300_800
+"""The year 10000: a greater time is no time, but perhaps milliseconds."""
+
 LABEL_SPEC = "ftops.spec"
 LABEL_DIGEST = "ftops.digest"
 LABEL_ATTEMPT = "ftops.attempt"
@@ -31,7 +34,7 @@ def job_seen(answer: object) -> JobSeen:
         id=_text(value, "id"),
         status=_text(value, "status"),
         model=_text(value, "model"),
-        created_at=_whole(value, "created_at"),
+        created_at=_moment(value, "created_at"),
         finished_at=_optional(value, "finished_at", int),
         fine_tuned_model=_optional(value, "fine_tuned_model", str),
         error=_error(value.get("error")),
@@ -92,6 +95,13 @@ def _whole(value: Mapping[str, object], key: str) -> int:
             return number
         case _:
             raise unreadable(f"`{key}` is missing or no whole number")
+
+
+def _moment(value: Mapping[str, object], key: str) -> int:
+    seconds = _whole(value, key)
+    if not 0 <= seconds < SECONDS_MAX:
+        raise unreadable(f"`{key}` is no time in unix seconds")
+    return seconds
 
 
 def _optional(value: Mapping[str, object], key: str, kind: type[T]) -> T | None:

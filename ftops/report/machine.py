@@ -5,7 +5,7 @@ Every key is always there, null where there is nothing to say; a key is never re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,27 +17,11 @@ from ftops.report.status import status_rows
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ftops.diagnostics import Diagnostic
     from ftops.lockfile import Entry, Lockfile
-    from ftops.plan.changes import Change
+    from ftops.plan.changes import Change, Outcome
     from ftops.plan.plan import Plan
 
 FORMAT_VERSION = 1
-
-
-class Outcome(Protocol):
-    """What was done about one change, as `ftops.apply` tells it, which lies above this layer."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> Kind: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def waits(self) -> bool: ...
-    @property
-    def problem(self) -> Diagnostic | None: ...
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

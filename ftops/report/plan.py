@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftops.digest import short
 from ftops.lockfile import ParentInput
 from ftops.plan.changes import Kind
+from ftops.plan.diff import NO_JOB
 from ftops.report.terminal import BOLD, CYAN, DIM, GREEN, RED, YELLOW, counted, cut, padded, paint, visible, width_of
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _INDENT = " " * 6
 _LONG_DIGEST = re.compile("[0-9a-f]{40,64}")
 
 
-def render_plan(plan: Plan, *, colour: bool, width: int = 100, verbose: bool = False) -> str:
+def render_plan(plan: Plan, *, colour: bool, width: int = 100, verbose: bool = False, next_step: bool = True) -> str:
     """Render *plan*, without a final line break; its warnings are problems and rendered as such elsewhere.
 
     Args:
@@ -58,12 +59,13 @@ def render_plan(plan: Plan, *, colour: bool, width: int = 100, verbose: bool = F
         colour: Use a terminal's colours; without them the symbols say the same.
         width: Columns of a block, whose longer lines end in `…`; header and commands are always whole.
         verbose: Show unchanged models as well.
+        next_step: Say which command goes on from here.
     """
     shown = [change for change in plan.changes if verbose or change.kind is not Kind.NONE]
     # A long name is cut rather than leaving no room for what it is.
     name_width = min(max((width_of(visible(change.name)) for change in shown), default=0), width // 3)
     blocks = [line for change in shown for line in _block(change, name_width, colour=colour, width=width)]
-    parts = [[paint(_header(plan), BOLD, colour=colour)], blocks, _footer(plan)]
+    parts = [[paint(_header(plan), BOLD, colour=colour)], blocks, _footer(plan) if next_step else []]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
@@ -86,7 +88,9 @@ def _block(change: Change, name_width: int, *, colour: bool, width: int) -> list
     name = padded(visible(change.name), name_width)
     what = cut(visible(_what(change)), width - name_width - len(_INDENT))
     lines = [f"  {paint(f'{symbol} {name}', tint, colour=colour)}  {what}".rstrip()]
-    lines += [_INDENT + cut(visible(change.reason), width - len(_INDENT))] if change.reason else []
+    # That there is no job yet is what the symbol says.
+    if change.reason not in {"", NO_JOB}:
+        lines.append(_INDENT + cut(visible(change.reason), width - len(_INDENT)))
     return lines + [f"{_INDENT}  {_cause(cause, width - len(_INDENT) - 2)}" for cause in change.causes]
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ftops.apply import Outcome
     from ftops.lockfile import Lockfile
+    from ftops.plan.changes import Outcome
     from ftops.plan.plan import Plan
     from ftops.remote.provider import Provider
 

@@ -291,6 +291,24 @@ def test_a_model_deleted_by_hand_is_drift_and_is_not_trained_again(team: Team) -
     assert [len(jobs) for jobs in team.jobs().values()] == [1]
 
 
+def test_a_model_that_is_gone_is_trained_again_if_a_person_says_so(team: Team) -> None:
+    team.spec("pong")
+    team.apply()
+    team.settle()
+    before = team.lock.models["pong"].generation
+    assert before is not None
+    assert before.model is not None
+    team.provider._client.models.delete(before.model)
+    (outcome,) = team.apply(retry_failed=True)
+    assert outcome.text.startswith("submitted job")
+    team.settle()
+    entry = team.lock.models["pong"]
+    assert entry.generation is not None
+    assert entry.generation.model != before.model
+    assert kinds(team, refresh=True) == {"pong": Kind.NONE}
+    assert [old.model for old in entry.history] == [before.model]
+
+
 def test_another_checkpoint_is_chosen_without_a_job(team: Team) -> None:
     team.spec("pong")
     team.apply()

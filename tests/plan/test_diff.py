@@ -125,7 +125,13 @@ def test_a_failed_or_cancelled_job_blocks_its_spec(make: Maker, status: str, rea
 def test_a_person_can_have_a_failed_job_tried_again(make: Maker) -> None:
     (change,) = diff([make.desired()], _failed(make), retry_failed=True)
     assert (change.kind, change.attempt) == (Kind.CREATE, 2)
-    assert change.reason == "tried again: the last attempt failed: moderation"
+    assert change.reason == "trained again: failed: moderation"
+
+
+def test_a_person_can_have_a_model_that_is_gone_trained_again(make: Maker) -> None:
+    observed = make.observed(make.job("succeeded"), models=["base-1"])
+    (change,) = diff([make.desired()], make.lock(make.generation()), observed, retry_failed=True)
+    assert (change.kind, change.attempt) == (Kind.CREATE, 2)
 
 
 def test_a_failure_without_words_says_so(make: Maker) -> None:

@@ -146,7 +146,7 @@ def test_where_both_values_do_not_fit_something_of_each_is_shown(before: str, af
 def test_names_of_wide_letters_stay_aligned(make: Maker) -> None:
     desired = [make.wanted(name, make.inputs()) for name in ("ほばぬう", "elle")]
     said = render_plan(make.plan(desired, BARE), colour=False).splitlines()
-    assert (said[2], said[4]) == (
+    assert (said[2], said[3]) == (
         "  + ほばぬう  smollm2-135m-instruct · supervised · 24 rows",
         "  + elle      smollm2-135m-instruct · supervised · 24 rows",
     )
