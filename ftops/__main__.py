@@ -9,12 +9,26 @@ from ftops.planmemo import recall
 
 def main() -> int:
     """Run ftops; gives its exit code."""
-    if sys.argv[1:2] == ["plan"] and (text := recall(sys.argv[1:])) is not None:
-        sys.stdout.write(text)
-        return 0
-    from ftops.cli import main as command_line  # noqa: PLC0415  # imports click, which takes longer than the memo
+    try:
+        if sys.argv[1:2] == ["plan"] and (text := recall(sys.argv[1:])) is not None and _is_written(text):
+            return 0
+        from ftops.cli import main as command_line  # noqa: PLC0415  # imports click, which takes longer than the memo
 
-    return command_line()
+        return command_line()
+    except KeyboardInterrupt:
+        # While all this was being imported: later ones are answered by the command line itself.
+        return 130
+
+
+def _is_written(text: str) -> bool:
+    """Write *text* to stdout; if that fails, the whole command follows, which tells why."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (AttributeError, OSError, ValueError):
+        # Closed from the beginning, full or gone, or without a letter for this.
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,8 +43,7 @@ class LockStore:
         Raises:
             ProblemsError: It cannot be read, is not a lockfile, or a recovery copy waits to be brought back.
         """
-        recovery = self._path.with_name(f"{self.name}.recovery")
-        if recovery.exists():
+        if os.path.lexists(self._path.with_name(f"{self.name}.recovery")):
             raise ProblemsError(_recovery_waits(self.name))
         self._known = self._on_disk()
         if self._known is None:
@@ -52,15 +53,20 @@ class LockStore:
             raise ProblemsError(_wrong_target(self.name, lock.target, self._target))
         return lock
 
-    def set_aside(self) -> str | None:
-        """Move a lockfile that cannot be read out of the way, never over another; gives its new name."""
-        if not self._path.exists():
-            return None
+    def set_aside(self) -> str:
+        """Keep a copy of what was read, never over another; gives its name.
+
+        Raises:
+            ProblemsError: It cannot be written.
+        """
+        assert self._known is not None
         number = 1
         while (aside := self._path.with_name(f"{self.name}.damaged-{number}")).exists():
             number += 1
-        self._path.rename(aside)
-        self._known = None
+        try:
+            write_atomically(aside, self._known)
+        except OSError as error:
+            raise ProblemsError(_unsaved(aside.name, _reason(error), _NOTHING_SENT)) from None
         return aside.name
 
     def save(self, lock: Lockfile, *, spent: bool) -> None:
@@ -77,10 +83,9 @@ class LockStore:
         content = encode(lock)
         if content == self._known:
             return
+        if why := self._obstacle():
+            raise ProblemsError(self._unsaved(content, why, spent=spent))
         try:
-            if self._on_disk() != self._known:
-                why = "it was changed by something else while this command ran"
-                raise ProblemsError(self._unsaved(content, why, spent=spent))
             write_atomically(self._path, content)
         except OSError as error:
             raise ProblemsError(self._unsaved(content, _reason(error), spent=spent)) from None
@@ -98,7 +103,7 @@ class LockStore:
             folder.mkdir(exist_ok=True)
             file = (folder / f"{self.name}.held").open("a")
         except OSError as error:
-            raise ProblemsError(_cannot_hold(_reason(error))) from None
+            raise ProblemsError(state_unwritable(_reason(error))) from None
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,7 +113,10 @@ class LockStore:
 
     def _on_disk(self) -> bytes | None:
         try:
-            with self._path.open("rb") as file:
+            # O_NONBLOCK: a FIFO is seen to be one instead of being waited for.
+            with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise ProblemsError(_unreadable(self.name, "it is a folder, a pipe or a device"))
                 content = file.read(LOCK_BYTES_MAX + 1)
         except FileNotFoundError:
             return None
@@ -118,20 +126,22 @@ class LockStore:
             raise ProblemsError(_unreadable(self.name, f"it is larger than {LOCK_BYTES_MAX} bytes"))
         return content
 
+    def _obstacle(self) -> str | None:
+        """Why what is on disk must not be overwritten."""
+        try:
+            found = self._on_disk()
+        except ProblemsError as error:
+            return error.problems[0].why
+        return None if found == self._known else "it was changed by something else while this command ran"
+
     def _unsaved(self, content: bytes, why: str, *, spent: bool) -> Diagnostic:
         if not spent:
-            fix = "mend that and run the command again: nothing was sent to the provider"
+            fix = _NOTHING_SENT
         elif copy := _recovery_copy(self._path, content):
-            fix = f"mend that, then bring the record back with `mv {copy} {self._path}`"
+            fix = f"mend that, then bring the record back with `{shlex.join(['mv', str(copy), str(self._path)])}`"
         else:
             fix = "mend that, then run `ftops lock rebuild`: the provider's labels hold what could not be saved"
-        return Diagnostic(
-            code="lock-unsaved",
-            summary=f"`{self.name}` could not be saved",
-            place=Place(path=self.name),
-            why=why,
-            fix=fix,
-        )
+        return _unsaved(self.name, why, fix)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -163,16 +173,39 @@ def _umask() -> int:
 
 
 def _recovery_copy(path: Path, content: bytes) -> Path | None:
-    for folder in (path.parent, Path(tempfile.gettempdir())):
-        copy = folder / f"{path.name}.recovery"
-        with suppress(OSError):
-            write_atomically(copy, content)
-            return copy
+    """Write *content* beside *path*, or in a folder of its own among the temporary files; None if neither can be."""
+    with suppress(OSError):
+        copy = path.with_name(f"{path.name}.recovery")
+        write_atomically(copy, content)
+        return copy
+    with suppress(OSError):
+        copy = Path(tempfile.mkdtemp(prefix="ftops-recovery-")) / path.name
+        write_atomically(copy, content)
+        return copy
     return None
 
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
+
+
+def state_unwritable(why: str) -> Diagnostic:
+    return Diagnostic(
+        code="state-unwritable",
+        summary="the folder `.ftops` cannot be written",
+        place=Place(path=".ftops"),
+        why=why,
+        fix="make it a folder that you may write: nothing was sent to the provider",
+    )
+
+
+_NOTHING_SENT = "mend that and run the command again: nothing was sent to the provider"
+
+
+def _unsaved(name: str, why: str, fix: str) -> Diagnostic:
+    return Diagnostic(
+        code="lock-unsaved", summary=f"`{name}` could not be saved", place=Place(path=name), why=why, fix=fix
+    )
 
 
 def _unreadable(name: str, why: str) -> Diagnostic:
@@ -191,7 +224,7 @@ def _recovery_waits(name: str) -> Diagnostic:
         summary=f"`{name}.recovery` holds a record that could not be saved to `{name}`",
         place=Place(path=f"{name}.recovery"),
         why="an earlier command made something at the provider and could not record it here",
-        fix=f"bring it back with `mv {name}.recovery {name}`",
+        fix=f"bring it back with `{shlex.join(['mv', f'{name}.recovery', name])}`",
     )
 
 
@@ -211,13 +244,4 @@ def _held(name: str) -> Diagnostic:
         summary=f"another ftops command is writing `{name}`",
         why="two at once could both create the same job",
         fix="wait until it ends; its lock goes with its process",
-    )
-
-
-def _cannot_hold(why: str) -> Diagnostic:
-    return Diagnostic(
-        code="lock-held",
-        summary="the folder `.ftops` cannot be written",
-        why=why,
-        fix="make the project's folder writable: nothing was sent to the provider",
     )

@@ -14,6 +14,8 @@ from hashlib import sha256
 from ftops import __version__
 
 FILE = os.path.join(".ftops", "cache", "plan.memo")  # noqa: PTH118  # pathlib takes longer than the whole answer
+MARKS = ("ftops.yaml", "ftops.lock", "specs", ".git")
+"""What ends the search for the project's root, as in `ftops.project`."""
 SETTLED_SECONDS = 2
 """A file that changed so recently may change again within the same tick of the file system's clock."""
 
@@ -23,13 +25,13 @@ SETTLED_SECONDS = 2
 
 def recall(arguments: list[str]) -> str | None:
     """The answer to `ftops` with *arguments*, if nothing that it was made from has changed."""
-    root = os.getcwd()  # noqa: PTH109  # as above
-    while not os.path.lexists(os.path.join(root, FILE)):  # noqa: PTH118
-        above = os.path.dirname(root)  # noqa: PTH120
-        if above == root:
-            return None
-        root = above
     try:
+        root = os.getcwd()  # noqa: PTH109  # as above
+        while not os.path.lexists(os.path.join(root, FILE)):  # noqa: PTH118
+            above = os.path.dirname(root)  # noqa: PTH120
+            if above == root or any(os.path.lexists(os.path.join(root, mark)) for mark in MARKS):  # noqa: PTH118
+                return None
+            root = above
         with open(os.path.join(root, FILE), encoding="utf-8", newline="") as file:  # noqa: PTH118, PTH123
             key, signature, length = file.readline().split()
             if key != _key(arguments):
@@ -38,6 +40,7 @@ def recall(arguments: list[str]) -> str | None:
             paths = file.read().split("\n")
         return text if _signature(root, paths)[0] == signature else None
     except (OSError, ValueError):
+        # No memo, no folder, or something that is not a memo.
         return None
 
 
@@ -61,14 +64,15 @@ def remember(root: os.PathLike[str], paths: list[str], text: str) -> None:
         with open(temporary, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
             file.write(f"{_key(sys.argv[1:])} {signature} {len(answer)}\n{answer}" + "\n".join(paths))
         os.replace(temporary, target)  # noqa: PTH105
-    except OSError:
-        # Only time is lost.
+    except (OSError, UnicodeEncodeError):
+        # Nowhere to write, or a folder whose name is not UTF-8. Only time is lost.
         return
 
 
 def _key(arguments: list[str]) -> str:
     """What the answer depends on besides files."""
-    terminal = (os.isatty(1), os.environ.get("NO_COLOR"), os.environ.get("TERM"), os.environ.get("COLUMNS"))
+    size = os.get_terminal_size(1) if os.isatty(1) else None
+    terminal = (size, os.environ.get("NO_COLOR"), os.environ.get("TERM"), os.environ.get("COLUMNS"))
     folder = os.getcwd()  # noqa: PTH109  # the nearest project depends on it
     return sha256(repr((__version__, sys.version, folder, arguments, terminal)).encode()).hexdigest()
 

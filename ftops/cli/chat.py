@@ -11,6 +11,8 @@ from ftops.cli import frame
 from ftops.diagnostics import Diagnostic, ProblemsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ftops.lockfile import Generation
     from ftops.reconcile import World
     from ftops.remote.provider import Provider
@@ -32,7 +34,7 @@ def chat(
     world = frame.open_world(target)
     generation = frame.generation_of(world.store().read(), spec)
     model = _model(spec, generation)
-    question = prompt if prompt is not None else _asked()
+    question = _text(prompt if prompt is not None else _asked())
     instruction = system if system is not None else _system(world, generation)
     messages = [{"role": "user", "content": question}]
     if instruction:
@@ -52,8 +54,8 @@ def chat(
         click.echo("\n" if compare and side == "base" else "")
 
 
-def _pieces(provider: Provider, model: str, messages: list[dict[str, str]]) -> list[str]:
-    return list(provider.chat(model, messages, tokens_max=ANSWER_TOKENS, temperature=0))
+def _pieces(provider: Provider, model: str, messages: list[dict[str, str]]) -> Iterator[str]:
+    return provider.chat(model, messages, tokens_max=ANSWER_TOKENS, temperature=0)
 
 
 def _system(world: World, generation: Generation) -> str | None:
@@ -70,6 +72,17 @@ def _model(spec: str, generation: Generation) -> str:
             fix="`ftops reconcile` records it once the job has finished; `ftops logs` shows how it gets on",
         )
     )
+
+
+def _text(prompt: str) -> str:
+    """*prompt*, as something that can be asked."""
+    if not prompt.strip():
+        raise click.UsageError("The prompt is empty.")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError:
+        raise click.UsageError("The prompt is not UTF-8.") from None
+    return prompt
 
 
 def _asked() -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-KEY_LIKE = re.compile(r"\b(sk|pk|key|Bearer)[-_ ][A-Za-z0-9*_\-.]{8,}")
+KEY_LIKE = re.compile(r"\b(?:(sk|pk|key)[-_]|(Bearer) )[^\s'\"]{8,}")
 """What looks like a key: the API repeats a wrong key in its own error text, partly masked."""
 
 
@@ -43,13 +43,17 @@ def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     Raises:
         RemoteError: Whatever went wrong, in terms of the user.
     """
-    import openai  # noqa: PLC0415  # takes 1 s: only once something is called
+    import httpx2  # noqa: PLC0415  # takes 1 s, with openai: only once something is called
+    import openai  # noqa: PLC0415
 
     try:
         return function(*args, **kwargs)
     except openai.APIStatusError as error:
         raise _refused(error) from None
     except openai.APIConnectionError as error:
+        raise _unreachable(error.__cause__ or error) from None
+    except httpx2.TransportError as error:
+        # While an answer is streamed, the SDK lets these through.
         raise _unreachable(error) from None
     except (openai.OpenAIError, ValueError) as error:
         # A body that is not JSON, or JSON of another shape: the call went through, only its answer is lost.
@@ -71,7 +75,7 @@ def unreadable(what: str) -> RemoteError:
 
 def redact(text: str) -> str:
     """*text* without what looks like a key."""
-    return KEY_LIKE.sub(lambda match: f"{match[1]}-…", text)
+    return KEY_LIKE.sub(lambda match: f"{match[1] or match[2]}-…", text)
 
 
 # What an HTTP status and the API's own code (None: any) mean: our code, whether the effect happened, and the fix.
@@ -97,7 +101,8 @@ _MEANINGS: tuple[tuple[range, str | None, str, Effect, str], ...] = (
 
 
 def _refused(error: openai.APIStatusError) -> RemoteError:
-    status, api_code = error.status_code, error.code
+    status = error.status_code
+    api_code = redact(error.code)[:100] if isinstance(error.code, str) else None
     meaning = next((row for row in _MEANINGS if status in row[0] and row[1] in {None, api_code}), None)
     if meaning is None:
         return unreadable(f"HTTP {status}")
@@ -114,14 +119,13 @@ def _refused(error: openai.APIStatusError) -> RemoteError:
     return RemoteError(problem, effect=effect, status=status)
 
 
-def _unreachable(error: openai.APIConnectionError) -> RemoteError:
-    cause = error.__cause__
+def _unreachable(cause: BaseException) -> RemoteError:
     never_connected = type(cause).__name__ in {"ConnectError", "ConnectTimeout", "UnsupportedProtocol", "InvalidURL"}
     return RemoteError(
         Diagnostic(
             code="remote-unreachable",
             summary="the provider cannot be reached" if never_connected else "the connection to the provider was lost",
-            why=redact(str(cause or error))[:200],
+            why=redact(str(cause))[:200],
             fix="check the network and the target's `base_url`, then run the command again",
         ),
         effect=Effect.NO if never_connected else Effect.UNKNOWN,
