@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from ftops.server.errors import ApiError, bad_request, server_error
-from ftops.server.supervisor import LOG
+from ftops.server.supervisor import LOG, end
 from ftops.server.train.environment import ONE_BLAS_THREAD
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class Inference:
         """End the process, and with it what it is computing."""
         if self._idle is not None:
             self._idle.cancel()
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        if self._process is not None:
+            await end(self._process)
         if self._reader is not None:
             await self._reader
 
@@ -107,7 +107,8 @@ class Inference:
 
     def _end_if_idle(self) -> None:
         if self._process is not None and not self._waiting:
-            self._process.kill()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
 
 
 def _send(process: Process, message: dict[str, Any]) -> None:

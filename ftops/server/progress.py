@@ -38,12 +38,11 @@ _METRICS_OF_COLUMNS: Final = ("step", "train_loss", "train_mean_token_accuracy",
 def record_validated(state: State, job: Job, error: JobError | None) -> None:
     """The files were read: into the queue, or failed without ever having begun."""
     with state.database.transaction():
-        if read_job(state, job.id).status != "validating_files":
-            return
-        if error is None:
+        is_wanted = read_job(state, job.id).status == "validating_files"
+        if is_wanted and error is None:
             state.database.execute("UPDATE jobs SET status = 'queued' WHERE id = ?", job.id)
             tell(state, job.id, VALIDATED)
-        else:
+        elif is_wanted and error is not None:
             _fail(state, job.id, error)
     forget_run(state, job.id)
 

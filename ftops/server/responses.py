@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
 
-_NOT_FOUND, _NOT_ALLOWED = 404, 405
-
 
 def json_response(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(orjson.dumps(value), status_code=status, headers=headers, media_type="application/json")
@@ -33,13 +31,13 @@ async def on_api_error(_: Request, error: Exception) -> Response:
 async def on_http_error(request: Request, error: Exception) -> Response:
     """What the framework refuses by itself: unknown paths, wrong methods, malformed forms."""
     http: HTTPException = error  # type: ignore[assignment]  # starlette calls this for no other
-    if http.status_code == _NOT_FOUND:
-        message = f"Invalid URL ({request.method} {request.url.path})"
-        return refusal(ApiError(404, message, code="unknown_url"))
-    if http.status_code == _NOT_ALLOWED:
-        message = f"Not allowed to {request.method} on {request.url.path}. Perhaps another HTTP method was meant."
-        return refusal(ApiError(405, message, code="method_not_supported", headers=dict(http.headers or {})))
-    return refusal(ApiError(http.status_code, http.detail))
+    method, path = request.method, request.url.path
+    known = {
+        404: ("unknown_url", f"Invalid URL ({method} {path})"),
+        405: ("method_not_supported", f"Not allowed to {method} on {path}. Perhaps another HTTP method was meant."),
+    }
+    code, message = known.get(http.status_code, (None, http.detail))
+    return refusal(ApiError(http.status_code, message, code=code, headers=dict(http.headers or {})))
 
 
 async def on_disconnect(_: Request, __: Exception) -> Response:

@@ -28,6 +28,7 @@ LOG: Final = "worker.log"
 """In the state folder: what workers print, tracebacks above all."""
 _LARGEST_LOG: Final = 1024 * 1024
 _SECONDS_BEFORE_ANOTHER_TRY: Final = 1.0
+_SECONDS_TO_END: Final = 2.0
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -77,9 +78,7 @@ class Supervisor:
             return await process.wait()
         finally:
             waking.cancel()
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await end(process)
 
     async def _forward(self, role: Role, pipe: asyncio.StreamWriter) -> None:
         """Tell a worker of work; one that has just gone is none to be told, what it left undone is seen then."""
@@ -106,6 +105,17 @@ async def _start(folder: Path, role: Role) -> Process:
             stderr=output,
             env=os.environ | ONE_BLAS_THREAD,
         )
+
+
+async def end(process: Process) -> None:
+    """Close the pipe that a process of ours lives by, and kill it if that is not enough."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), _SECONDS_TO_END)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 def _next(state: State, role: Role) -> Job | None:

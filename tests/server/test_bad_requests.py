@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -10,90 +11,99 @@ import pytest
 
 from ftops.server import bodies, files
 from ftops.server.settings import Settings
-from tests.server.conftest import TOKEN, Inside, Running, inside_of
+from tests.server.conftest import TOKEN, Inside, Running, inside_of, wait_until
+from tests.server.test_training import create, hyperparameters, status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-JOBS = "/v1/fine_tuning/jobs"
-CHAT_PATH = "/v1/chat/completions"
+NAMELESS = (
+    b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nfine-tune\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\nx\r\n--b--\r\n'
+)
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "code", "options"),
+    ("request_line", "expected", "code", "options"),
     [
-        ("GET", "/", 404, "unknown_url", {}),
-        ("GET", "/v1/engines", 404, "unknown_url", {}),
-        ("GET", "/v1/files/", 404, "unknown_url", {}),
-        ("GET", "/v1/models/%00", 404, "model_not_found", {}),
-        ("GET", "/v1/models/../../etc/passwd", 404, "unknown_url", {}),
-        ("GET", "/v1/files/..%2f..%2fserver.json/content", 404, "unknown_url", {}),
-        ("PUT", "/v1/files", 405, "method_not_supported", {}),
-        ("DELETE", JOBS, 405, "method_not_supported", {}),
-        ("POST", JOBS, 415, "unsupported_content_type", {"content": b"{}"}),
-        ("POST", JOBS, 415, "unsupported_content_type", {"data": {"model": "x"}}),
-        ("POST", JOBS, 400, "invalid_json", {"content": b"", "headers": {"Content-Type": "application/json"}}),
-        ("POST", JOBS, 400, "invalid_json", {"content": b"{", "headers": {"Content-Type": "application/json"}}),
+        ("GET /", 404, "unknown_url", {}),
+        ("GET /v1/engines", 404, "unknown_url", {}),
+        ("GET /v1/files/", 404, "unknown_url", {}),
+        ("GET /v1/models/%00", 404, "model_not_found", {}),
+        ("GET /v1/models/../../etc/passwd", 404, "unknown_url", {}),
+        ("GET /v1/files/..%2f..%2fserver.json/content", 404, "unknown_url", {}),
+        ("PUT /v1/files", 405, "method_not_supported", {}),
+        ("DELETE /v1/fine_tuning/jobs", 405, "method_not_supported", {}),
+        ("POST /v1/fine_tuning/jobs", 415, "unsupported_content_type", {"content": b"{}"}),
+        ("POST /v1/fine_tuning/jobs", 415, "unsupported_content_type", {"data": {"model": "x"}}),
         (
-            "POST",
-            JOBS,
+            "POST /v1/fine_tuning/jobs",
+            400,
+            "invalid_json",
+            {"content": b"", "headers": {"Content-Type": "application/json"}},
+        ),
+        (
+            "POST /v1/fine_tuning/jobs",
+            400,
+            "invalid_json",
+            {"content": b"{", "headers": {"Content-Type": "application/json"}},
+        ),
+        (
+            "POST /v1/fine_tuning/jobs",
             400,
             "invalid_json",
             {"content": b'{"a":"\xff"}', "headers": {"Content-Type": "application/json"}},
         ),
         (
-            "POST",
-            JOBS,
+            "POST /v1/fine_tuning/jobs",
             400,
             "invalid_json",
             {"content": b'{"a":"\\ud800"}', "headers": {"Content-Type": "application/json"}},
         ),
         (
-            "POST",
-            JOBS,
+            "POST /v1/fine_tuning/jobs",
             400,
             "invalid_json",
             {"content": b"[" * 100_000, "headers": {"Content-Type": "application/json"}},
         ),
         (
-            "POST",
-            JOBS,
+            "POST /v1/fine_tuning/jobs",
             400,
             "invalid_json",
             {"content": b'{"seed":NaN}', "headers": {"Content-Type": "application/json"}},
         ),
-        ("POST", JOBS, 400, "invalid_type", {"json": []}),
-        ("POST", JOBS, 400, "missing_required_parameter", {"json": {}}),
-        ("POST", JOBS, 400, "invalid_type", {"json": {"model": None, "training_file": "file-x"}}),
-        ("POST", JOBS, 400, "invalid_type", {"json": {"model": {"a": 1}, "training_file": "file-x"}}),
-        ("POST", JOBS, 413, "request_too_large", {"json": {"model": "x" * (bodies.MAX_JSON_BYTES + 1)}}),
-        ("GET", JOBS + "?limit=1e3", 400, "invalid_type", {}),
-        ("GET", JOBS + "?limit=" + "9" * 5000, 400, "invalid_type", {}),
-        ("GET", JOBS + "?limit=-5", 400, "integer_below_min_value", {}),
-        ("GET", JOBS + "?after=%ff%00", 400, None, {}),
-        ("GET", "/v1/files?order=sideways", 400, "invalid_value", {}),
-        ("GET", "/v1/files?limit=10001", 400, "integer_above_max_value", {}),
-        ("POST", "/v1/files", 415, "unsupported_content_type", {"json": {}}),
-        ("POST", "/v1/files", 400, None, {"content": b"", "headers": {"Content-Type": "multipart/form-data"}}),
-        ("POST", "/v1/files", 400, "missing_required_parameter", {"content": b"--b\r\nrubbish", "headers": FORM}),
-        ("POST", "/v1/files", 400, "missing_required_parameter", {"content": b"--b--\r\n", "headers": FORM}),
-        ("POST", "/v1/files", 400, "missing_required_parameter", {"files": {"other": ("a.jsonl", b"x")}}),
-        ("POST", "/v1/files", 400, "missing_required_parameter", {"files": {"file": ("a.jsonl", b"x")}}),
-        ("POST", "/v1/files", 400, None, {"files": [("file", ("a", b"x")), ("file", ("b", b"x"))]}),
-        ("POST", "/v1/files", 400, "invalid_type", {"files": {"data": ("a", b"x")}, "data": {"file": "text"}}),
+        ("POST /v1/fine_tuning/jobs", 400, "invalid_type", {"json": []}),
+        ("POST /v1/fine_tuning/jobs", 400, "missing_required_parameter", {"json": {}}),
+        ("POST /v1/fine_tuning/jobs", 400, "invalid_type", {"json": {"model": None, "training_file": "file-x"}}),
+        ("POST /v1/fine_tuning/jobs", 400, "invalid_type", {"json": {"model": {"a": 1}, "training_file": "file-x"}}),
+        ("POST /v1/fine_tuning/jobs", 413, "request_too_large", {"json": {"model": "x" * (bodies.MAX_JSON_BYTES + 1)}}),
+        ("GET /v1/fine_tuning/jobs?limit=1e3", 400, "invalid_type", {}),
+        ("GET /v1/fine_tuning/jobs?limit=" + "9" * 5000, 400, "invalid_type", {}),
+        ("GET /v1/fine_tuning/jobs?limit=-5", 400, "integer_below_min_value", {}),
+        ("GET /v1/fine_tuning/jobs?after=%ff%00", 400, None, {}),
+        ("GET /v1/files?order=sideways", 400, "invalid_value", {}),
+        ("GET /v1/files?limit=10001", 400, "integer_above_max_value", {}),
+        ("POST /v1/files", 415, "unsupported_content_type", {"json": {}}),
+        ("POST /v1/files", 400, None, {"content": b"", "headers": {"Content-Type": "multipart/form-data"}}),
+        ("POST /v1/files", 400, "missing_required_parameter", {"content": b"--b\r\nrubbish", "headers": FORM}),
+        ("POST /v1/files", 400, "missing_required_parameter", {"content": b"--b--\r\n", "headers": FORM}),
+        ("POST /v1/files", 400, "missing_required_parameter", {"files": {"other": ("a.jsonl", b"x")}}),
+        ("POST /v1/files", 400, "missing_required_parameter", {"files": {"file": ("a.jsonl", b"x")}}),
+        ("POST /v1/files", 400, None, {"files": [("file", ("a", b"x")), ("file", ("b", b"x"))]}),
+        ("POST /v1/files", 400, "invalid_type", {"files": {"data": ("a", b"x")}, "data": {"file": "text"}}),
         (
-            "POST",
-            "/v1/files",
+            "POST /v1/files",
             400,
             "unknown_parameter",
             {"files": {"file": ("a", b"x")}, "data": {"purpose": "evals", "x": "y"}},
         ),
-        ("POST", "/v1/files", 400, None, {"files": {"file": ("a", b"x")}, "data": {"a": "1", "a[b]": "2"}}),
-        ("POST", "/v1/files", 400, "invalid_type", {"files": {"file": ("a", b"x")}, "data": {"purpose[a]": "b"}}),
+        ("POST /v1/files", 400, None, {"content": NAMELESS, "headers": FORM}),
+        ("POST /v1/files", 400, None, {"files": {"file": ("a", b"x")}, "data": {"a": "1", "a[b]": "2"}}),
+        ("POST /v1/files", 400, "invalid_type", {"files": {"file": ("a", b"x")}, "data": {"purpose[a]": "b"}}),
         (
-            "POST",
-            "/v1/files",
+            "POST /v1/files",
             400,
             "unknown_parameter",
             {
@@ -107,31 +117,30 @@ FORM = {"Content-Type": "multipart/form-data; boundary=b"}
             },
         ),
         (
-            "POST",
-            "/v1/uploads",
+            "POST /v1/uploads",
             400,
             "integer_above_max_value",
             {"json": {"filename": "a.jsonl", "bytes": 2**40, "mime_type": "x", "purpose": "batch"}},
         ),
         (
-            "POST",
-            "/v1/uploads",
+            "POST /v1/uploads",
             400,
             "invalid_type",
             {"json": {"filename": "a.jsonl", "bytes": None, "mime_type": "x", "purpose": "batch"}},
         ),
-        ("POST", CHAT_PATH, 400, "missing_required_parameter", {"json": {"model": "tiny-byte"}}),
-        ("POST", "/ftops/faults", 400, "invalid_type", {"json": {}}),
-        ("POST", "/ftops/faults", 400, "invalid_type", {"json": [1]}),
-        ("POST", "/ftops/faults", 400, "invalid_value", {"json": [{"match": "*", "kind": "earthquake"}]}),
-        ("POST", "/ftops/faults", 400, "unknown_parameter", {"json": [{"match": "*", "kind": "html", "x": 1}]}),
+        ("POST /v1/chat/completions", 400, "missing_required_parameter", {"json": {"model": "tiny-byte"}}),
+        ("POST /ftops/faults", 400, "invalid_type", {"json": {}}),
+        ("POST /ftops/faults", 400, "invalid_type", {"json": [1]}),
+        ("POST /ftops/faults", 400, "invalid_value", {"json": [{"match": "*", "kind": "earthquake"}]}),
+        ("POST /ftops/faults", 400, "unknown_parameter", {"json": [{"match": "*", "kind": "html", "x": 1}]}),
     ],
 )
 def test_a_malformed_request_is_refused_in_shape(
-    server: Running, method: str, path: str, status: int, code: str | None, options: dict[str, Any]
+    server: Running, request_line: str, expected: int, code: str | None, options: dict[str, Any]
 ) -> None:
+    method, path = request_line.split(" ")
     response = server.request(method, path, **options)
-    assert response.status_code == status, response.text
+    assert response.status_code == expected, response.text
     error = response.json()["error"]
     assert error.keys() == {"message", "type", "param", "code"}
     assert error["code"] == code
@@ -199,3 +208,42 @@ def test_a_failure_of_ours_is_an_error_in_shape(inside: Inside, monkeypatch: pyt
 def test_faults_are_not_there_unless_allowed(tmp_path: Path) -> None:
     with inside_of(Settings(state=tmp_path, token=TOKEN, train=False)) as server:
         assert server.http.post("/ftops/faults", json=[]).status_code == 404
+
+
+def test_a_client_that_goes_away_while_it_sends_leaves_nothing(server: Running) -> None:
+    host, port = server.card()["url"].removeprefix("http://").removesuffix("/v1").split(":")
+    head = (
+        f"POST /v1/files HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 5000\r\n"
+        "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    )
+    part = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\nhalf of it'
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall((head + part).encode())
+    assert server.client().files.list().data == []
+    assert list((server.state / "incoming").iterdir()) == []
+
+
+def test_a_range_is_not_heeded(server: Running) -> None:
+    file = server.client().files.create(file=("a.txt", b"abc"), purpose="user_data").id
+    for value in ("bytes=1-", "bytes=x", "rubbish"):
+        response = server.request("GET", f"/v1/files/{file}/content", headers={"Range": value})
+        assert (response.status_code, response.content) == (200, b"abc")
+    server.client().files.delete(file)
+
+
+def test_a_cut_connection_is_an_error_of_the_connection_inside_a_test_too(inside: Inside) -> None:
+    inside.http.post("/ftops/faults", json=[{"match": "*", "kind": "drop-before"}] * 2)
+    with pytest.raises(openai.APIConnectionError):
+        inside.client().models.list()
+    inside.app.state.traffic.cut = None
+    with pytest.raises(ConnectionResetError):
+        inside.client().models.list()
+
+
+def test_a_log_that_cannot_be_written_only_delays_jobs(start: Callable[..., Running], tmp_path: Path) -> None:
+    (tmp_path / "state" / "worker.log").mkdir(parents=True)
+    client = start().client()
+    job = create(client, method=hyperparameters(n_epochs=1, batch_size=12))
+    assert status(client, job) == "validating_files"
+    (tmp_path / "state" / "worker.log").rmdir()
+    wait_until(lambda: status(client, job) == "succeeded")

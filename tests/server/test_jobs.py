@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 AUTO = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
+INVALID = "The job failed due to an invalid training file. Invalid file format. "
 TWO_EPOCHS = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2, "batch_size": 6}}}
 
 
@@ -251,17 +252,15 @@ def test_bases_can_be_asked_for_by_alias(inside: Inside) -> None:
             PREFERENCES,
             {},
             "invalid_training_file",
-            "The job failed due to an invalid training file. Invalid file format. Input file FILE is in the "
-            "fine-tune-preference format, but the specified fine-tuning job is not using 'dpo' as the training method "
-            "(provided method=supervised). ",
+            INVALID + "Input file FILE is in the fine-tune-preference format, but the specified fine-tuning job is "
+            "not using 'dpo' as the training method (provided method=supervised). ",
         ),
         (
             CHAT,
             {"method": {"type": "dpo"}},
             "invalid_training_file",
-            "The job failed due to an invalid training file. Invalid file format. Input file FILE is in the "
-            "fine-tune-chat format, but the specified fine-tuning job is not using 'supervised' as the training method "
-            "(provided method=dpo). ",
+            INVALID + "Input file FILE is in the fine-tune-chat format, but the specified fine-tuning job is "
+            "not using 'supervised' as the training method (provided method=dpo). ",
         ),
     ],
 )

