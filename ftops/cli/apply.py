@@ -58,7 +58,7 @@ def apply(
     tell = frame.silent if quiet else frame.tell
     outcomes = reconcile.apply(world, planned, options, provider=provider, tell=tell)
     if wait:
-        outcomes += follow(world, options, provider=provider, quiet=quiet)
+        outcomes += follow(world, options, provider=provider, quiet=quiet, told=outcomes)
     if as_json:
         frame.answer_json(outcomes_json(outcomes))
     return frame.exit_code(outcomes)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from ftops.cli.door import wants_colour
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ftops.plan.changes import Outcome
     from ftops.plan.plan import Plan
     from ftops.reconcile import Options, World
@@ -15,16 +17,19 @@ if TYPE_CHECKING:
     from ftops.report.progress import Progress
 
 
-def follow(world: World, options: Options, *, provider: Provider, quiet: bool) -> tuple[Outcome, ...]:
+def follow(
+    world: World, options: Options, *, provider: Provider, quiet: bool, told: Sequence[Outcome] = ()
+) -> tuple[Outcome, ...]:
     """Reconcile until nothing is outstanding, showing how the jobs get on; gives what was done.
 
-    Each turn asks for one list of jobs, and for the new events of those that run.
+    Each turn asks for one list of jobs, and for the new events of those that run. What *told* says already is not said
+    again.
     """
     from ftops import reconcile  # noqa: PLC0415  # commands load what they use
     from ftops.report.progress import live_view  # noqa: PLC0415
 
     done: list[Outcome] = []
-    said: set[tuple[str, str]] = set()
+    said = {(outcome.name, outcome.text) for outcome in told}
     events: dict[str, list[Event]] = {}
     with live_view(sys.stderr, is_terminal=not quiet and wants_colour(sys.stderr)) as view:
 
