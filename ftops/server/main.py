@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 FAILED: Final = 1
 ALREADY_RUNNING: Final = 3
 _TICKS_A_SECOND: Final = 10
+_LARGEST_PORT: Final = 65535
 _SECONDS_FOR_OPEN_REQUESTS: Final = 3
 
 
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--max-active-jobs", type=int, default=MAX_ACTIVE_JOBS, metavar="N", help="of one model")
     parser.add_argument("--allow-faults", action="store_true", help="let tests make requests fail")
     options = parser.parse_args(arguments)
+    if not 0 <= options.port <= _LARGEST_PORT:
+        parser.error(f"--port {options.port}: a port is a number from 0 to {_LARGEST_PORT}")
     settings = Settings(
         state=options.state,
         host=options.host,
@@ -77,8 +80,7 @@ def serve(settings: Settings) -> int:
 
 
 def _serve(settings: Settings) -> None:
-    listener = socket.create_server((settings.host, settings.port), family=_family(settings.host))
-    with listener:
+    with _listener(settings) as listener:
         app = create_app(settings)
         try:
             with ExitStack() as stack:
@@ -170,8 +172,17 @@ def _write_private(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+def _listener(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # The protocol is named, for only then asyncio sends at once: else an answer waits 40 ms for an acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _say(message: str) -> None:

@@ -58,7 +58,7 @@ def test_a_signal_ends_it_in_order(start: Callable[..., Running], number: int) -
 def test_it_ends_by_itself_once_nothing_is_left_to_do(start: Callable[..., Running]) -> None:
     server = start("--idle-exit", "1")
     client = server.client()
-    job = create(client, method=hyperparameters(n_epochs=2, batch_size=1))
+    job = create(client, method=hyperparameters(n_epochs=1, batch_size=12))
     assert server.process is not None
     assert server.process.wait(120) == 0
     assert server.card() == {}
@@ -85,6 +85,13 @@ def test_it_listens_where_it_is_told(tmp_path: Path) -> None:
     assert "cannot run" in taken.stderr
     assert "Traceback" not in taken.stderr
     server.stop()
+
+
+def test_a_port_beyond_all_ports_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--state", str(tmp_path / "state"), "--port", "65536"])
+    assert "a port is a number from 0 to 65535" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()
 
 
 @pytest.mark.parametrize("kind", ["a file in its place", "no database", "a newer database", "a file inside"])
