@@ -74,22 +74,23 @@ class Database:
             StateError: It is no database, or a newer ftops made it.
         """
         self._lock = RLock()
+        self._connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=_SECONDS_TO_WAIT_FOR_A_WRITER
+        )
+        self._connection.row_factory = sqlite3.Row
+        self._durable = False
         try:
-            self._connection = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=_SECONDS_TO_WAIT_FOR_A_WRITER
-            )
-            self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA journal_mode = WAL")
-            self._durable = False
             with self.transaction():
-                self._make_tables(path)
-        except sqlite3.DatabaseError as error:
+                self._make_tables()
+        except (sqlite3.DatabaseError, StateError) as error:
+            self._connection.close()
             raise StateError(f"`{path}` cannot be used as the server's database: {error}") from error
 
-    def _make_tables(self, path: Path) -> None:
+    def _make_tables(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
-            raise StateError(f"`{path}` was made by a newer ftops (its tables have version {version}, not {VERSION})")
+            raise StateError(f"a newer ftops made it (its tables have version {version}, not {VERSION})")
         if version == 0:
             for statement in TABLES.split(";"):
                 self._connection.execute(statement)

@@ -11,7 +11,7 @@ import fcntl
 import os
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
@@ -45,12 +45,13 @@ def main(folder: str, role: Role) -> None:
     with working_alone(Path(folder), role):
         state = open_state(Settings(state=Path(folder)))
         do_next = train_next if role == "train" else validate_next
-        while True:
-            work_there.clear()
-            while do_next(state):
-                print(flush=True)  # noqa: T201 the server is told, for a validated job is work for another worker
-            if not work_there.wait(LINGER_SECONDS):
-                return
+        with closing(state.database):
+            is_needed = True
+            while is_needed:
+                work_there.clear()
+                while do_next(state):
+                    print(flush=True)  # noqa: T201 the server is told, for a validated job is work for another worker
+                is_needed = work_there.wait(LINGER_SECONDS)
 
 
 def _listen(work_there: threading.Event) -> None:
