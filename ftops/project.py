@@ -230,6 +230,14 @@ def _spec_paths(project: Project) -> list[str]:
     return sorted(found)
 
 
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _cannot_list(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise ProblemsError(_unreadable(Path(error.filename).name, error))
@@ -242,6 +250,8 @@ def _data_of(spec: Spec) -> Iterator[tuple[Use, str]]:
 
 
 def _read_spec(root: Path, path: str, cache: FileCache[Spec]) -> Spec:
+    if not _is_utf8(path):
+        raise ProblemsError(_unspeakable(path))
     with _open(root, path) as stream:
         status = os.fstat(stream.fileno())
         if known := cache.get(path, status):
@@ -321,6 +331,16 @@ def _unreadable(path: str, error: Exception) -> Diagnostic:
         place=Place(path=path),
         why=(getattr(error, "strerror", None) or str(error)).lower(),
         fix="make it an ordinary file that you may read",
+    )
+
+
+def _unspeakable(path: str) -> Diagnostic:
+    return Diagnostic(
+        code="spec-path",
+        summary=f"the path `{path}` is not UTF-8",
+        place=Place(path=path),
+        why="it goes into the lockfile, where it must mean the same on every machine",
+        fix="rename the file or its folder",
     )
 
 

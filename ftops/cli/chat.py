@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ftops.remote.provider import Provider
 
 ANSWER_TOKENS = 200
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @click.command()
@@ -48,10 +50,25 @@ def chat(
     for side, name in asked.items():
         if compare:
             frame.answer(click.style(f"{side}  {name}", bold=True) if frame.colour() else f"{side}  {name}")
-        for piece in _pieces(provider, name, messages):
-            click.echo(piece, nl=False)
-            sys.stdout.flush()
-        click.echo("\n" if compare and side == "base" else "")
+        _show(_pieces(provider, name, messages))
+        if compare and side == "base":
+            frame.answer("")
+
+
+def _show(pieces: Iterator[str]) -> None:
+    """Write an answer as it comes."""
+    click.echo(_harmless(next(pieces, "")), nl=False)
+    try:
+        for piece in pieces:
+            click.echo(_harmless(piece), nl=False)
+    finally:
+        # Also of an answer that breaks off, so that what is said about that begins a line.
+        click.echo()
+
+
+def _harmless(piece: str) -> str:
+    """*piece* without what would move a terminal's cursor or worse: a model may say anything."""
+    return _CONTROL.sub("\ufffd", piece)
 
 
 def _pieces(provider: Provider, model: str, messages: list[dict[str, str]]) -> Iterator[str]:

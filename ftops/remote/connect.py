@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -60,20 +61,24 @@ def _client(url: str, key: str, target: Target, environ: Mapping[str, str]) -> O
     import httpx2  # noqa: PLC0415  # takes 1 s, with openai: only once something is to be called
     import openai  # noqa: PLC0415
 
-    # A proxy is for what is outside: what listens on this machine is asked directly.
-    here = _LOOPBACK.fullmatch(urlsplit(url).hostname or "") is not None
     try:
-        return openai.OpenAI(
+        # A proxy is for what is outside: what listens on this machine is asked directly.
+        is_here = _LOOPBACK.fullmatch(urlsplit(url).hostname or "") is not None
+        http_client = openai.DefaultHttpxClient(trust_env=not is_here)
+        client = openai.OpenAI(
             base_url=url,
             api_key=key,
             organization=target.organization,
             project=target.project_id,
             timeout=TIMEOUT_SECONDS,
-            http_client=openai.DefaultHttpxClient(trust_env=False) if here else None,
+            http_client=http_client,
         )
     except (ImportError, OSError, ValueError, httpx2.InvalidURL):
         # What it says may hold a proxy's password.
         raise ProblemsError(_bad_network_settings(environ)) from None
+    # The SDK closes only a client of its own making.
+    weakref.finalize(client, http_client.close)
+    return client
 
 
 def _no_key(target: str, variable: str) -> Diagnostic:

@@ -55,10 +55,12 @@ def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     except httpx2.TransportError as error:
         # While an answer is streamed, the SDK lets these through.
         raise _unreachable(error) from None
-    except (openai.OpenAIError, ValueError, TypeError, AttributeError, KeyError) as error:
-        # A body that is not JSON, or JSON of another shape, over which the SDK stumbles as it does not validate: the
-        # call went through, only its answer is lost.
+    except (openai.OpenAIError, ValueError) as error:
+        # A body that is not JSON: the call went through, only its answer is lost.
         raise unreadable(str(error)) from None
+    except (AttributeError, LookupError, RecursionError, TypeError):
+        # The SDK does not validate, and stumbles over JSON of another shape, or HTML. Likewise lost.
+        raise unreadable("it does not have the shape of the API's") from None
 
 
 def unreadable(what: str) -> RemoteError:

@@ -10,7 +10,7 @@ from ftops.digest import short
 from ftops.plan.observed import JobSeen, Labels, Observed
 from ftops.remote.dialect import remote_name
 from ftops.remote.errors import Effect, RemoteError, call, unreadable
-from ftops.remote.read import LABEL_DIGEST, LABEL_REPO, as_dict, checkpoint_record, job_seen
+from ftops.remote.read import LABEL_DIGEST, LABEL_REPO, as_dict, chat_texts, checkpoint_record, job_seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -167,20 +167,22 @@ class Provider:
             temperature=temperature,
             stream=True,
         )
-        iterator = iter(stream)
-        while (chunk := call(next, iterator, None)) is not None:
-            for choice in getattr(chunk, "choices", ()):
-                if choice.delta.content:
-                    yield choice.delta.content
+        iterator = call(iter, stream)
+        chunk = call(next, iterator, None)
+        if chunk is None:
+            raise unreadable("the stream holds nothing")
+        while chunk is not None:
+            yield from chat_texts(chunk)
+            chunk = call(next, iterator, None)
 
     def _list(self, resource: Any, query: dict[str, Any], *path: str, method: str = "list") -> Iterator[object]:
         """Follow a list page by page, until it ends or a page brings nothing new."""
         seen: set[str] = set()
         page = call(getattr(resource, method), *path, **query)
         for _ in range(PAGES_MAX):
-            fresh = [item for item in _data(page) if getattr(item, "id", None) not in seen]
-            yield from fresh
-            seen |= {str(getattr(item, "id", None)) for item in fresh}
+            fresh = {key: item for item in _data(page) if (key := str(getattr(item, "id", None))) not in seen}
+            yield from fresh.values()
+            seen |= fresh.keys()
             if not fresh or not call(page.has_next_page):
                 return
             page = call(page.get_next_page)

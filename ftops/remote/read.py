@@ -9,7 +9,7 @@ from ftops.plan.observed import JobSeen, Labels
 from ftops.remote.errors import unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -65,13 +65,36 @@ def checkpoint_record(answer: object) -> CheckpointRecord:
     )
 
 
+def chat_texts(chunk: object) -> Iterator[str]:
+    """Read the pieces of text of one chunk of a streamed answer.
+
+    Raises:
+        RemoteError: It is no such chunk.
+    """
+    match as_dict(chunk):
+        case {"choices": list(choices)}:
+            for choice in choices:
+                match choice:
+                    case {"delta": {"content": str(text)}}:
+                        yield text
+                    case {"delta": dict()}:
+                        pass
+                    case _:
+                        raise unreadable("a choice without a `delta`")
+        case _:
+            raise unreadable("`choices` is missing")
+
+
 def as_dict(answer: object) -> dict[str, object]:
     """Give the answer as JSON has it; the SDK hands on a string where a server sent HTML."""
     dump = getattr(answer, "model_dump", None)
     if dump is None:
         _not_the_dialect(answer)
-    # warnings: unknown enum values and extra fields are ordinary states of the dialect, not worth a warning.
-    value = dump(mode="json", warnings=False)
+    try:
+        # warnings: unknown enum values and extra fields are ordinary states of the dialect, not worth a warning.
+        value = dump(mode="json", warnings=False)
+    except (RecursionError, ValueError):
+        _not_the_dialect(answer)
     if not isinstance(value, dict):
         _not_the_dialect(answer)
     return value
