@@ -7,7 +7,7 @@ survives the end of the process. The server and its workers write to the same fi
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,18 +74,20 @@ class Database:
             StateError: It is no database, or a newer ftops made it.
         """
         self._lock = RLock()
-        self._connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, timeout=_SECONDS_TO_WAIT_FOR_A_WRITER
-        )
-        self._connection.row_factory = sqlite3.Row
         self._durable = False
-        try:
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            with self.transaction():
-                self._make_tables()
-        except (sqlite3.DatabaseError, StateError) as error:
-            self._connection.close()
-            raise StateError(f"`{path}` cannot be used as the server's database: {error}") from error
+        with ExitStack() as undo:
+            try:
+                self._connection = sqlite3.connect(
+                    path, isolation_level=None, check_same_thread=False, timeout=_SECONDS_TO_WAIT_FOR_A_WRITER
+                )
+                undo.callback(self._connection.close)
+                self._connection.row_factory = sqlite3.Row
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                with self.transaction():
+                    self._make_tables()
+            except (sqlite3.DatabaseError, StateError) as error:
+                raise StateError(f"`{path}` cannot be used as the server's database: {error}") from error
+            undo.pop_all()
 
     def _make_tables(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()

@@ -94,7 +94,9 @@ def test_a_port_beyond_all_ports_is_wrong_usage(tmp_path: Path, capsys: pytest.C
     assert not (tmp_path / "state").exists()
 
 
-@pytest.mark.parametrize("kind", ["a file in its place", "no database", "a newer database", "a file inside"])
+@pytest.mark.parametrize(
+    "kind", ["a file in its place", "no database", "a newer database", "a file inside", "a folder as database"]
+)
 def test_a_folder_that_cannot_be_used_is_told_without_a_traceback(
     tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,6 +111,8 @@ def test_a_folder_that_cannot_be_used_is_told_without_a_traceback(
         database = sqlite3.connect(folder / "state.db")
         database.execute("PRAGMA user_version = 99")
         database.close()
+    elif kind == "a folder as database":
+        (folder / "state.db").mkdir()
     elif kind == "a file inside":
         (folder / "blobs").write_text("x")
     assert main(["--state", str(folder)]) == 1
