@@ -178,13 +178,13 @@ def with_source(project: Project, problems: Iterable[Diagnostic]) -> tuple[Diagn
     return tuple(_with_source(project.root, problem) for problem in problems)
 
 
-def paths_read(project: Project) -> list[str]:
-    """All that a plan depends on, relative to the root: files, those not there, and folders of specs."""
+def paths_read(project: Project, specs: Iterable[Spec]) -> list[str]:
+    """All that a plan of *specs*, all there are, depends on: files, those not there, and folders of specs."""
     found = [CONFIG_FILE, project.lock_name, f"{project.lock_name}.recovery", *_spec_paths(project)]
     folders = {path.rpartition("/")[0] for path in found[3:]} | {project.config.specs}
     for parent, names, _ in os.walk(project.root / project.config.specs):
         folders |= {(Path(parent) / name).relative_to(project.root).as_posix() for name in names}
-    data = {path for spec in read_specs(project) for path in (spec.training_file, spec.validation_file) if path}
+    data = {path for spec in specs for path in (spec.training_file, spec.validation_file) if path}
     return sorted({*found, *folders, *data})
 
 

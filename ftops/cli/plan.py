@@ -50,6 +50,7 @@ def plan(
     elif not quiet:
         text = render_plan(planned, colour=frame.colour(), width=frame.width(), verbose=verbose)
         frame.answer(text)
-        if not (refresh or planned.pending or planned.warnings):
-            remember(world.project.root, paths_read(world.project), text)
+        if not (refresh or selectors or planned.pending or planned.warnings):
+            specs = [change.desired.spec for change in planned.changes if change.desired]
+            remember(world.project.root, paths_read(world.project, specs), text)
     return CHANGES_PENDING if detailed_exitcode and planned.pending else 0
