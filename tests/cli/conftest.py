@@ -14,7 +14,6 @@ import urllib.request
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -23,11 +22,15 @@ from ftops.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 NUMBERS = count(5000)
 """A number of its own for each project, as its name and its seed: all tests share one server."""
 KEY_VARIABLE = "SHOP_KEY"
 TOKEN = "shop-token-of-the-tests"
+FULL_DISK = (
+    "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,21 +160,54 @@ def program() -> Run:
     """Run the program in a process of its own."""
 
     def run(*arguments: str) -> Result:
-        done = subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120)
+        # Without `env`, it would get what C libraries have set besides, such as readline's COLUMNS.
+        environment = dict(os.environ)
+        done = subprocess.run(
+            command(*arguments), capture_output=True, text=True, check=False, timeout=120, env=environment
+        )
         return Result(code=done.returncode, out=done.stdout, err=done.stderr)
 
     return run
 
 
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """The program in a process of its own, which goes on beside the test."""
+
+    process: subprocess.Popen[str]
+
+    def await_until(self, reached: Callable[[], object]) -> None:
+        """Wait until *reached*, for as long as the program runs."""
+        while not reached():
+            assert self.process.poll() is None, self.finish()
+            time.sleep(0.01)
+
+    def finish(self) -> Result:
+        out, err = self.process.communicate(timeout=60)
+        return Result(code=self.process.returncode, out=out, err=err)
+
+
+class Start(Protocol):
+    """Starts the program with these arguments; on a disk that is full, none of its files grows past 64 bytes."""
+
+    def __call__(self, *arguments: str, is_disk_full: bool = False) -> Running: ...
+
+
 @pytest.fixture
-def start() -> Callable[..., subprocess.Popen[str]]:
-    """Start the program in a process of its own, and leave it running."""
+def start() -> Iterator[Start]:
+    started: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: str, **options: object) -> subprocess.Popen[str]:
+    def start(*arguments: str, is_disk_full: bool = False) -> Running:
         pipe = subprocess.PIPE
-        return subprocess.Popen(command(*arguments), stdout=pipe, stderr=pipe, text=True, **options)  # type: ignore[call-overload,no-any-return]  # Popen's options
+        words = [sys.executable, "-c", FULL_DISK, *command(*arguments)] if is_disk_full else command(*arguments)
+        process = subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True)
+        started.append(process)
+        return Running(process=process)
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture
