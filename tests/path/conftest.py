@@ -118,7 +118,9 @@ class Team:
 
     def apply(self, *selectors: str, retry_failed: bool = False) -> tuple[Outcome, ...]:
         options = Options(selectors=selectors, retry_failed=retry_failed)
-        return apply(self.world, plan(self.world, options), options, provider=self.provider, tell=lambda _: None)
+        provider = self.provider
+        planned = plan(self.world, options, provider=provider)
+        return apply(self.world, planned, options, provider=provider, tell=lambda _: None)
 
     def reconcile(self) -> tuple[Plan, tuple[Outcome, ...]]:
         return reconcile(self.world, Options(), provider=self.provider, tell=lambda _: None)
