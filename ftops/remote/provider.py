@@ -26,6 +26,7 @@ PAGE = 100
 """Jobs and events a page: the most that the API gives."""
 PAGES_MAX = 10_000
 """No list is followed for ever: some gateways ignore `after`."""
+NOT_FOUND = 404
 PROCESSING_LOOKS = 60
 """How often a file is looked at until the provider has processed it, a second apart."""
 
@@ -131,6 +132,15 @@ class Provider:
 
     def job(self, job_id: str) -> JobSeen:
         return job_seen(call(self._client.fine_tuning.jobs.retrieve, job_id))
+
+    def find_job(self, job_id: str) -> JobSeen | None:
+        """The job, whatever lists say, which may lag; None only if the provider answers that there is none."""
+        try:
+            return self.job(job_id)
+        except RemoteError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
 
     def cancel(self, job_id: str) -> JobSeen:
         return job_seen(call(self._client.fine_tuning.jobs.cancel, job_id))
