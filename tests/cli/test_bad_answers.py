@@ -141,9 +141,8 @@ def test_a_wrong_key_is_said_and_not_shown(shop: Shop, run: Run, monkeypatch: py
 
 
 @pytest.mark.parametrize("key", ["", "  \n"])
-def test_a_missing_key_is_said_with_its_variable(
-    shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
+@pytest.mark.usefixtures("shop")
+def test_a_missing_key_is_said_with_its_variable(run: Run, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("SHOP_KEY", key)
     done = run("apply", "--yes")
     assert (done.code, done.codes) == (1, ["key-missing"])
@@ -152,8 +151,9 @@ def test_a_missing_key_is_said_with_its_variable(
 
 
 @pytest.mark.parametrize("key", ["two words", "schlüssel", "line\nfeed", "tab\there"])
+@pytest.mark.usefixtures("shop")
 def test_a_key_that_no_header_can_carry_is_said_and_not_shown(
-    shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch, key: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setenv("SHOP_KEY", key)
     done = run("plan", "--refresh")
@@ -167,7 +167,8 @@ def test_a_line_feed_after_the_key_is_no_part_of_it(shop: Shop, run: Run, monkey
     assert run("plan", "--refresh").code == 0
 
 
-def test_an_unknown_target_is_said(shop: Shop, run: Run) -> None:
+@pytest.mark.usefixtures("shop")
+def test_an_unknown_target_is_said(run: Run) -> None:
     done = run("plan", "--target", "hre")
     assert (done.code, done.codes) == (1, ["target-unknown"])
     assert "did you mean `here`?" in done.err
@@ -182,9 +183,8 @@ def test_a_key_in_the_configuration_is_refused_and_not_shown(shop: Shop, run: Ru
     assert "canary" not in done.err
 
 
-def test_a_server_on_this_machine_is_asked_past_any_proxy(
-    shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("shop")
+def test_a_server_on_this_machine_is_asked_past_any_proxy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
     assert run("plan", "--refresh").code == 0

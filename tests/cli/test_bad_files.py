@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -279,17 +278,6 @@ def test_an_apply_that_cannot_hold_the_lock_sends_nothing(shop: Shop, run: Run) 
     assert (done.code, done.codes) == (1, ["state-unwritable"])
     assert shop.jobs() == []
     assert not shop.lock.exists()
-
-
-def test_no_reader_of_a_pipe_is_waited_for(shop: Shop, run: Run) -> None:
-    """A pipe that does have a writer is no file either."""
-    (shop.root / DATA).unlink()
-    os.mkfifo(shop.root / DATA)
-    writer = threading.Thread(target=lambda: (shop.root / DATA).open("wb").close(), daemon=True)
-    writer.start()
-    assert run("plan").codes == ["file-unreadable"]
-    (shop.root / DATA).open("rb").close()
-    writer.join()
 
 
 def names(root: Path) -> list[str]:

@@ -21,20 +21,23 @@ if TYPE_CHECKING:
 EVERY_COMMAND = [*([name] for name in COMMANDS), ["lock", "verify"], ["lock", "show"], ["lock", "rebuild"]]
 
 
-def test_an_empty_plan_is_0(trained: Shop, run: Run) -> None:
+@pytest.mark.usefixtures("trained")
+def test_an_empty_plan_is_0(run: Run) -> None:
     done = run("plan")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("No changes.")
 
 
-def test_a_plan_with_changes_is_0_and_only_if_asked_for_2(shop: Shop, run: Run) -> None:
+@pytest.mark.usefixtures("shop")
+def test_a_plan_with_changes_is_0_and_only_if_asked_for_2(run: Run) -> None:
     assert run("plan").code == 0
     assert run("plan", "--detailed-exitcode").code == 2
     assert run("plan", "--detailed-exitcode", "--json").code == 2
     assert run("plan", "--detailed-exitcode", "-q").code == 2
 
 
-def test_an_empty_plan_is_0_also_if_asked_for_2(trained: Shop, run: Run) -> None:
+@pytest.mark.usefixtures("trained")
+def test_an_empty_plan_is_0_also_if_asked_for_2(run: Run) -> None:
     assert run("plan", "--detailed-exitcode").code == 0
     assert run("plan", "--detailed-exitcode", "--refresh").code == 0
 
@@ -89,7 +92,8 @@ def test_wrong_usage_is_64_and_says_what_is_right(run: Run, arguments: list[str]
     assert words in done.err
 
 
-def test_a_bug_of_ours_is_70_and_shows_no_data(shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("shop")
+def test_a_bug_of_ours_is_70_and_shows_no_data(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     plant_a_bug(monkeypatch)
     done = run("plan")
     assert (done.code, done.out) == (70, "")
@@ -99,7 +103,8 @@ def test_a_bug_of_ours_is_70_and_shows_no_data(shop: Shop, run: Run, monkeypatch
     assert "FTOPS_TRACEBACK=1" in done.err
 
 
-def test_a_bug_shows_its_traceback_to_whoever_asks(shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("shop")
+def test_a_bug_shows_its_traceback_to_whoever_asks(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     plant_a_bug(monkeypatch)
     monkeypatch.setenv("FTOPS_TRACEBACK", "1")
     done = run("plan")
@@ -150,13 +155,15 @@ def test_schemas_are_valid_and_need_no_project(
     ],
     ids=" ".join,
 )
-def test_json_is_all_there_is_on_stdout_and_has_a_version(trained: Shop, run: Run, arguments: list[str]) -> None:
+@pytest.mark.usefixtures("trained")
+def test_json_is_all_there_is_on_stdout_and_has_a_version(run: Run, arguments: list[str]) -> None:
     done = run(*arguments)
     assert done.code == 0, done.err
     assert done.json["format_version"] == 1
 
 
-def test_json_of_an_apply_with_changes_is_all_there_is_on_stdout(shop: Shop, run: Run) -> None:
+@pytest.mark.usefixtures("shop")
+def test_json_of_an_apply_with_changes_is_all_there_is_on_stdout(run: Run) -> None:
     done = run("apply", "--yes", "--json")
     assert done.code == 0
     outcomes = done.json["outcomes"]
@@ -173,12 +180,14 @@ def test_a_problem_leaves_stdout_empty_also_with_json(shop: Shop, run: Run) -> N
 
 
 @pytest.mark.parametrize("command", ["plan", "apply", "reconcile"])
-def test_quiet_commands_say_nothing_if_nothing_is_wrong(trained: Shop, run: Run, command: str) -> None:
+@pytest.mark.usefixtures("trained")
+def test_quiet_commands_say_nothing_if_nothing_is_wrong(run: Run, command: str) -> None:
     done = run(command, "-q")
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
-def test_nothing_is_coloured_without_a_terminal(shop: Shop, run: Run) -> None:
+@pytest.mark.usefixtures("shop")
+def test_nothing_is_coloured_without_a_terminal(run: Run) -> None:
     texts = [run("plan"), run("status"), run("apply", "--yes"), run("lock", "show"), run("plan", "--target", "nowhere")]
     assert not any("\x1b" in text.out + text.err for text in texts)
 
