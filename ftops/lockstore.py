@@ -7,19 +7,25 @@ import os
 import shlex
 import stat
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.lockfile import Lockfile, decode, encode
+from ftops.lockmerge import conflicts, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import IO
 
 DEFAULT_TARGET_FILE = "ftops.lock"
 LOCK_BYTES_MAX = 512 * 1024 * 1024
 """No lockfile is read beyond this: 250,000 models of 2 kB each."""
+HELD_SECONDS = 5
+"""How long to wait for another ftops command that writes; one that only collects is done by then."""
+LOOKS_PER_SECOND = 10
 
 
 def lock_name(target: str, default_target: str) -> str:
@@ -45,7 +51,10 @@ class LockStore:
         """
         if os.path.lexists(self._path.with_name(f"{self.name}.recovery")):
             raise ProblemsError(_recovery_waits(self.name))
-        self._known = self._on_disk()
+        try:
+            self._known = self._on_disk()
+        except OSError as error:
+            raise ProblemsError(_unreadable(self.name, _reason(error))) from None
         if self._known is None:
             return Lockfile(target=self._target)
         lock = decode(self._known, self.name)
@@ -60,36 +69,37 @@ class LockStore:
             ProblemsError: It cannot be written.
         """
         assert self._known is not None
-        number = 1
-        while (aside := self._path.with_name(f"{self.name}.damaged-{number}")).exists():
-            number += 1
         try:
-            write_atomically(aside, self._known)
+            return _kept_beside(self._path, "damaged", self._known).name
         except OSError as error:
-            raise ProblemsError(_unsaved(aside.name, _reason(error), _NOTHING_SENT)) from None
-        return aside.name
+            raise ProblemsError(_unsaved(f"{self.name}.damaged", _reason(error), _NO_JOB)) from None
 
-    def save(self, lock: Lockfile, *, spent: bool) -> None:
-        """Write *lock*, whole or not at all.
+    def save(self, lock: Lockfile, *, spent: bool) -> Lockfile:
+        """Write *lock*, whole or not at all; gives what stands on disk then, from which the next one is to be made.
+
+        What others recorded meanwhile, by a `git pull` for example, stays: only entries that changed are put in.
 
         Args:
-            lock: What is to stand on disk afterwards.
+            lock: What was read or saved last, with changes.
             spent: Something was made at the provider since the last save, so what cannot be saved here is saved
                 elsewhere, and the error says where.
 
         Raises:
-            ProblemsError: It cannot be written; the old content stands as it was.
+            ProblemsError: It cannot be written, or the same entry was changed by others; the old content stands.
         """
-        content = encode(lock)
-        if content == self._known:
-            return
-        if why := self._obstacle():
-            raise ProblemsError(self._unsaved(content, why, spent=spent))
+        if encode(lock) == self._known:
+            return lock
         try:
-            write_atomically(self._path, content)
+            lock = self._with_theirs(lock)
+            write_atomically(self._path, encode(lock))
+        except _ConflictError as conflict:
+            fix = _set_beside(self._path, encode(lock)) if spent else _NO_JOB
+            raise ProblemsError(_unsaved(self.name, str(conflict), fix)) from None
         except OSError as error:
-            raise ProblemsError(self._unsaved(content, _reason(error), spent=spent)) from None
-        self._known = content
+            fix = _recovery(self._path, encode(lock)) if spent else _NO_JOB
+            raise ProblemsError(_unsaved(self.name, _reason(error), fix)) from None
+        self._known = encode(lock)
+        return lock
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -98,17 +108,15 @@ class LockStore:
         Raises:
             ProblemsError: Another one is at it.
         """
-        folder = self.root / ".ftops"
+        state = self.root / ".ftops"
+        make_state_folder(state)
         try:
-            folder.mkdir(exist_ok=True)
-            file = (folder / f"{self.name}.held").open("a")
+            file = (state / f"{self.name}.held").open("a")
         except OSError as error:
-            raise ProblemsError(state_unwritable(_reason(error))) from None
+            raise ProblemsError(_state_unwritable(_reason(error))) from None
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ProblemsError(_held(self.name)) from None
+            if not _locked(file):
+                raise ProblemsError(_held(self.name))
             yield
 
     def _on_disk(self) -> bytes | None:
@@ -116,32 +124,49 @@ class LockStore:
             # O_NONBLOCK: a FIFO is seen to be one instead of being waited for.
             with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise ProblemsError(_unreadable(self.name, "it is a folder, a pipe or a device"))
+                    raise OSError("it is a folder, a pipe or a device")
                 content = file.read(LOCK_BYTES_MAX + 1)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise ProblemsError(_unreadable(self.name, _reason(error))) from None
         if len(content) > LOCK_BYTES_MAX:
-            raise ProblemsError(_unreadable(self.name, f"it is larger than {LOCK_BYTES_MAX} bytes"))
+            raise OSError(f"it is larger than {LOCK_BYTES_MAX} bytes")
         return content
 
-    def _obstacle(self) -> str | None:
-        """Why what is on disk must not be overwritten."""
+    def _with_theirs(self, lock: Lockfile) -> Lockfile:
+        """*lock* with what others wrote since we read or wrote; a file that was deleted has nothing to add."""
+        found = self._on_disk()
+        if found is None or found == self._known:
+            return lock
         try:
-            found = self._on_disk()
+            base = decode(self._known, self.name) if self._known else Lockfile(target=self._target)
+            theirs = decode(found, self.name)
         except ProblemsError as error:
-            return error.problems[0].why
-        return None if found == self._known else "it was changed by something else while this command ran"
+            raise _ConflictError(f"it was changed while this command ran: {error.problems[0].summary}") from None
+        if theirs.target != self._target:
+            raise _ConflictError(f"it became the record of the target `{theirs.target}` while this command ran")
+        if names := conflicts(base, lock, theirs):
+            listed = ", ".join(f"`{name}`" for name in names)
+            raise _ConflictError(f"something else changed the record of {listed} while this command ran")
+        return merged(base, lock, theirs)
 
-    def _unsaved(self, content: bytes, why: str, *, spent: bool) -> Diagnostic:
-        if not spent:
-            fix = _NOTHING_SENT
-        elif copy := _recovery_copy(self._path, content):
-            fix = f"mend that, then bring the record back with `{shlex.join(['mv', str(copy), str(self._path)])}`"
-        else:
-            fix = "mend that, then run `ftops lock rebuild`: the provider's labels hold what could not be saved"
-        return _unsaved(self.name, why, fix)
+
+class _ConflictError(Exception):
+    """What stands on disk is somebody else's, and must not be overwritten."""
+
+
+def make_state_folder(state: Path) -> None:
+    """Make `.ftops`, which keeps itself out of git.
+
+    Raises:
+        ProblemsError: It cannot be made or written.
+    """
+    ignore = state / ".gitignore"
+    try:
+        state.mkdir(exist_ok=True)
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise ProblemsError(_state_unwritable(_reason(error))) from None
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -172,34 +197,63 @@ def _umask() -> int:
     return mask
 
 
-def _recovery_copy(path: Path, content: bytes) -> Path | None:
-    """Write *content* beside *path*, or in a folder of its own among the temporary files; None if neither can be."""
+def _locked(file: IO[str]) -> bool:
+    """Take the lock of *file*, which goes with our process; False if another kept it all the time."""
+    for _ in range(HELD_SECONDS * LOOKS_PER_SECOND):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(1 / LOOKS_PER_SECOND)
+    return False
+
+
+def _recovery(path: Path, content: bytes) -> str:
+    """Keep *content*, all that is to stand in *path*, beside it or among the temporary files; gives the fix."""
     with suppress(OSError):
-        copy = path.with_name(f"{path.name}.recovery")
-        write_atomically(copy, content)
-        return copy
+        return _bring_back(path.with_name(f"{path.name}.recovery"), path, content)
     with suppress(OSError):
-        copy = Path(tempfile.mkdtemp(prefix="ftops-recovery-")) / path.name
-        write_atomically(copy, content)
-        return copy
-    return None
+        return _bring_back(Path(tempfile.mkdtemp(prefix="ftops-recovery-")) / path.name, path, content)
+    return f"mend that, then {_REBUILD}"
+
+
+def _bring_back(copy: Path, path: Path, content: bytes) -> str:
+    write_atomically(copy, content)
+    return f"mend that, then bring the record back with `{shlex.join(['mv', str(copy), str(path)])}`"
+
+
+def _set_beside(path: Path, content: bytes) -> str:
+    """Keep *content*, which *path* must not be replaced with; gives the fix."""
+    try:
+        return f"{_REBUILD}; for comparison, `{_kept_beside(path, 'unsaved', content).name}` is what it would have been"
+    except OSError:
+        return _REBUILD
+
+
+def _kept_beside(path: Path, word: str, content: bytes) -> Path:
+    """Write *content* into a file beside *path*, never over another."""
+    number = 1
+    while (copy := path.with_name(f"{path.name}.{word}-{number}")).exists():
+        number += 1
+    write_atomically(copy, content)
+    return copy
 
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def state_unwritable(why: str) -> Diagnostic:
+_NO_JOB = "mend that and run the command again: no job was created for this change"
+_REBUILD = "run `ftops lock rebuild`: the provider's labels hold what could not be saved"
+
+
+def _state_unwritable(why: str) -> Diagnostic:
     return Diagnostic(
         code="state-unwritable",
         summary="the folder `.ftops` cannot be written",
         place=Place(path=".ftops"),
         why=why,
-        fix="make it a folder that you may write: nothing was sent to the provider",
+        fix="make it a folder that you may write",
     )
-
-
-_NOTHING_SENT = "mend that and run the command again: nothing was sent to the provider"
 
 
 def _unsaved(name: str, why: str, fix: str) -> Diagnostic:

@@ -20,7 +20,8 @@ from ftops.dataset.scan import RULES_VERSION, Scan, scan
 from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.filecache import FileCache
 from ftops.lockfile import DataFile
-from ftops.lockstore import lock_name, state_unwritable
+from ftops.lockstore import lock_name
+from ftops.lockstore import make_state_folder as make_state_folder  # noqa: PLC0414  # whoever makes a project makes it
 from ftops.spec.config import Config, Target, parse_config
 from ftops.spec.graph import in_order
 from ftops.spec.model import Spec
@@ -106,21 +107,6 @@ def open_project(start: Path, target: str | None = None) -> Project:
     if name not in config.targets:
         raise ProblemsError(_unknown_target(name, config))
     return Project(root=root, config=config, target=config.targets[name])
-
-
-def make_state_folder(state: Path) -> None:
-    """Make `.ftops`, which keeps itself out of git.
-
-    Raises:
-        ProblemsError: It cannot be made or written.
-    """
-    ignore = state / ".gitignore"
-    try:
-        state.mkdir(exist_ok=True)
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
-    except OSError as error:
-        raise ProblemsError(state_unwritable((error.strerror or str(error)).lower())) from None
 
 
 def read_specs(project: Project) -> tuple[Spec, ...]:
