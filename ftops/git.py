@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,17 +24,28 @@ def head_commit(root: Path) -> str | None:
 
 
 def origin_name(root: Path) -> str | None:
-    """`owner/name` of the remote `origin`, without its address; None if there is none."""
+    """`owner/name` of the remote `origin`; None if there is none."""
     repo = _repository(root)
     if repo is None:
         return None
     with repo:
         try:
             url = repo.remotes["origin"].url
-        except IndexError:
+        except (AttributeError, IndexError):
+            # AttributeError: it is configured without a url.
             return None
-    parts = url.removesuffix(".git").replace(":", "/").rstrip("/").split("/")
-    return "/".join(parts[-2:])
+    parts = [part for part in _path(url).removesuffix(".git").split("/") if part not in {"", ".", ".."}]
+    return "/".join(parts[-2:]) or None
+
+
+def _path(url: str) -> str:
+    """The part of *url* that names the repository: what stands before it may hold a token."""
+    if "://" not in url:
+        return url.rpartition(":")[2]
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
 
 
 def _repository(root: Path) -> Repo | None:
