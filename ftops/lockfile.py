@@ -168,7 +168,7 @@ class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, Entry] = {}
 
 
-class _Document(msgspec.Struct):
+class _Document(msgspec.Struct, forbid_unknown_fields=True):
     """The outer shape, decoded first: entries one by one after it, so that an error names its entry."""
 
     version: int
@@ -191,6 +191,8 @@ def decode(content: bytes, path: str) -> Lockfile:
         document = msgspec.json.decode(content, type=_Document)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemsError(_malformed(content, path, str(error))) from None
+    if document.version < 1:
+        raise ProblemsError(_malformed(content, path, f"there is no version {document.version}"))
     if document.version > VERSION:
         raise ProblemsError(
             Diagnostic(
@@ -223,9 +225,15 @@ def verify(lock: Lockfile, path: str) -> tuple[Diagnostic, ...]:
             why="every generation carries a hash of its content and of the generations before it",
             fix=REBUILD.format(path=path),
         )
-        for name, entry in sorted(lock.models.items())
-        for what in _broken(entry, lock.target)
+        for name, found in broken(lock).items()
+        for what in found
     )
+
+
+def broken(lock: Lockfile) -> dict[str, list[str]]:
+    """What does not match, by the name of the entry; empty if all is as ftops wrote it."""
+    found = {name: _broken(entry, lock.target) for name, entry in sorted(lock.models.items())}
+    return {name: what for name, what in found.items() if what}
 
 
 def with_intent(lock: Lockfile, name: str, intent: Intent) -> Lockfile:
@@ -243,16 +251,21 @@ def without_intent(lock: Lockfile, name: str) -> Lockfile:
 
 
 def with_generation(lock: Lockfile, name: str, generation: Generation) -> Lockfile:
-    """Record *generation* as the current one, and its intent as fulfilled; the one before becomes history."""
+    """Record *generation* as the current one, and its intent as fulfilled; the one before becomes history.
+
+    A generation that is taken back from history stands there no longer: each job has one record.
+    """
     entry = lock.models.get(name, Entry())
+    others = tuple(old for old in entry.generations if old.job.id != generation.job.id)
     intent = None if entry.intent and entry.intent.digest == generation.digest else entry.intent
-    return with_entry(lock, name, Entry(generation=generation, history=entry.generations, intent=intent))
+    return with_entry(lock, name, Entry(generation=generation, history=others, intent=intent))
 
 
 def with_outcome(lock: Lockfile, name: str, generation: Generation) -> Lockfile:
     """Record what came of a job, wherever its generation stands: a superseded job's model is kept as well."""
     entry = lock.models[name]
     same = generation.job.id
+    assert any(old.job.id == same for old in entry.generations), "an outcome of a job that is not recorded"
 
     def updated(old: Generation) -> Generation:
         return generation if old.job.id == same else old
@@ -262,15 +275,27 @@ def with_outcome(lock: Lockfile, name: str, generation: Generation) -> Lockfile:
     return with_entry(lock, name, msgspec.structs.replace(entry, generation=current, history=history))
 
 
+def with_superseded(lock: Lockfile, name: str, generation: Generation) -> Lockfile:
+    """Record *generation* as history at once: its job was made, and is asked for no more."""
+    entry = lock.models[name]
+    others = tuple(old for old in entry.history if old.job.id != generation.job.id)
+    return with_entry(lock, name, Entry(generation=entry.generation, history=(*others, generation)))
+
+
 def with_entry(lock: Lockfile, name: str, entry: Entry) -> Lockfile:
     """Record *entry* whole, its chain hashed anew."""
     return msgspec.structs.replace(lock, models={**lock.models, name: _sealed(entry)})
 
 
 def forgotten(lock: Lockfile, name: str) -> Lockfile:
-    """Record that no spec asks for *name* any more: its generation becomes history, its model id stays readable."""
-    entry = lock.models[name]
-    return with_entry(lock, name, msgspec.structs.replace(entry, generation=None, history=entry.generations))
+    """Record that no spec asks for *name* any more: its generation becomes history, its model id stays readable.
+
+    What was intended and never made leaves nothing behind.
+    """
+    history = lock.models[name].generations
+    if history:
+        return with_entry(lock, name, Entry(history=history))
+    return msgspec.structs.replace(lock, models={key: old for key, old in lock.models.items() if key != name})
 
 
 def _sealed(entry: Entry) -> Entry:

@@ -10,29 +10,31 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ftops.apply import Applier
+from ftops.create import Creator, Ledger
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.git import head_commit, origin_name
+from ftops.lockfile import Lockfile, broken, verify
 from ftops.lockstore import LockStore
 from ftops.plan.changes import PAID, Change, Kind
 from ftops.plan.desired import Desired, resolve
 from ftops.plan.diff import diff
-from ftops.plan.observed import State
+from ftops.plan.observed import UNFINISHED, State, state_of
 from ftops.plan.plan import Plan, checksum, select
 from ftops.plan.rebuild import rebuilt, unrecorded
 from ftops.project import Project, make_state_folder, read_data, read_specs, with_source
 from ftops.remote.connect import connect
 from ftops.remote.profiles import profile
+from ftops.upload import Uploader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ftops.clock import Clock
-    from ftops.lockfile import Lockfile
     from ftops.plan.changes import Outcome
     from ftops.plan.observed import Observed
     from ftops.remote.provider import Provider
 
-RECONCILED = frozenset({Kind.COLLECT, Kind.ADOPT, Kind.SELECT})
+RECONCILED = frozenset({Kind.COLLECT, Kind.ADOPT})
 """What `reconcile` does without being asked again: it records, and pays for nothing."""
 
 
@@ -85,7 +87,7 @@ def apply(
     """
     store = world.store()
     with store.exclusive():
-        recorded = store.read()
+        recorded = _verified(store)
         wanted = _gather(world.project, recorded)
         now = _plan(wanted, recorded, _observe(provider, wanted, recorded), options)
         if now.checksum != planned.checksum:
@@ -103,7 +105,7 @@ def reconcile(
     """
     store = world.store()
     with store.exclusive():
-        recorded = store.read()
+        recorded = _verified(store)
         wanted = _gather(world.project, recorded)
         observed = _observe(provider, wanted, recorded)
         applier = _applier(world, provider, store, recorded)
@@ -119,10 +121,15 @@ def reconcile(
 def rebuild(world: World, recorded: Lockfile, *, provider: Provider, store: LockStore) -> tuple[str, ...]:
     """Record every job that carries this project's labels and that *recorded* lacks; gives the specs concerned.
 
+    Entries that were changed by hand are recorded anew; all others stay.
+
     Raises:
         ProblemsError: The record cannot be kept.
     """
     with store.exclusive():
+        edited = broken(recorded)
+        whole = {name: entry for name, entry in recorded.models.items() if name not in edited}
+        recorded = Lockfile(target=recorded.target, models=whole)
         wanted = _gather(world.project, recorded)
         observed = _observe(provider, wanted, recorded)
         missing = unrecorded(recorded, observed.jobs)
@@ -132,8 +139,15 @@ def rebuild(world: World, recorded: Lockfile, *, provider: Provider, store: Lock
 
 
 def outstanding(plan: Plan) -> tuple[Change, ...]:
-    """What a later `reconcile` still has to collect or to go on with."""
-    return tuple(change for change in plan.changes if change.kind in {Kind.AWAIT, Kind.COLLECT} or _is_approved(change))
+    """What a later `reconcile` still has to collect or to go on with: not what waits for a parent that failed."""
+    found: list[Change] = []
+    going: set[str | None] = {None}
+    for change in plan.changes:
+        goes_on = change.kind in {Kind.AWAIT, Kind.COLLECT} or (_is_approved(change) and change.waits_for in going)
+        if goes_on:
+            found.append(change)
+            going.add(change.name)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +178,25 @@ def _read(project: Project, recorded: Lockfile) -> _Wanted:
 
 
 def _observe(provider: Provider, wanted: _Wanted, recorded: Lockfile) -> Observed:
+    """Look at all jobs in one list, and by its id at each recorded one that the list lacks: it may lag behind."""
     known = {(each.name, str(each.digest)) for each in wanted.desired}
+    running: set[str] = set()
     for name, entry in recorded.models.items():
-        known |= {(name, str(generation.digest)) for generation in entry.generations}
-    return provider.observe(known)
+        known |= {(name, str(each.digest)) for each in entry.generations}
+        known |= {(name, str(entry.intent.digest))} if entry.intent else set()
+        running |= {each.job.id for each in entry.generations if state_of(each.job.status) in UNFINISHED}
+    seen = provider.observe(known)
+    lacking = sorted(running - {job.id for job in seen.jobs})
+    found = [job for job in map(provider.find_job, lacking) if job]
+    return replace(seen, jobs=(*seen.jobs, *found))
+
+
+def _verified(store: LockStore) -> Lockfile:
+    """The record, if nothing but ftops wrote it: writing it again would put new hashes on what was changed."""
+    recorded = store.read()
+    if problems := verify(recorded, store.name):
+        raise ProblemsError(*problems)
+    return recorded
 
 
 def _plan(wanted: _Wanted, recorded: Lockfile, observed: Observed | None, options: Options) -> Plan:
@@ -191,14 +220,11 @@ def _plan(wanted: _Wanted, recorded: Lockfile, observed: Observed | None, option
 
 
 def _applier(world: World, provider: Provider, store: LockStore, recorded: Lockfile) -> Applier:
-    return Applier(
-        project=world.project,
-        provider=provider,
-        store=store,
-        clock=world.clock,
-        lock=recorded,
-        commit=head_commit(world.project.root),
-    )
+    ledger = Ledger(store=store, lock=recorded)
+    commit = head_commit(world.project.root)
+    creator = Creator(provider=provider, ledger=ledger, clock=world.clock, commit=commit)
+    uploader = Uploader(project=world.project, provider=provider)
+    return Applier(provider=provider, ledger=ledger, creator=creator, uploader=uploader)
 
 
 def _is_approved(change: Change) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.lockfile import DataFile, Entry, Generation, Inputs, Lockfile, ParentInput
 from ftops.spec.model import BaseModel, ModelAlias, ParentSpec, Spec, method_request
+from ftops.spec.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,13 +107,12 @@ def _aliased(
     spec: Spec, alias: str, aliases: Mapping[str, AliasTarget], recorded: Lockfile
 ) -> ParentInput | Diagnostic:
     if alias not in aliases:
-        near = get_close_matches(alias, aliases, n=1)
         return Diagnostic(
             code="alias-unknown",
             summary=f"no alias `{alias}` is declared",
             place=_place(spec, "model.alias"),
             why="aliases are declared in `ftops.yaml` under `aliases:`",
-            fix=f"did you mean `{near[0]}`?" if near else f"declare it, such as `{alias}: {spec.name}@sha256:…`",
+            fix=did_you_mean(alias, aliases, otherwise=f"declare it, such as `{alias}: {spec.name}@sha256:…`"),
         )
     named = aliases[alias]
     generation = _generation(recorded.models.get(named.spec, Entry()), named.digest)

@@ -9,7 +9,8 @@ from ftops.digest import short
 from ftops.lockfile import Entry, Generation, Lockfile
 from ftops.plan.changes import Change, Kind, causes
 from ftops.plan.desired import Desired, model_of
-from ftops.plan.observed import JobSeen, Observed, State, state_of
+from ftops.plan.observed import UNFINISHED, JobSeen, Observed, State, state_of
+from ftops.plan.rebuild import unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,11 +37,11 @@ def diff(
     changes = [_wanted(want, recorded, observed, retry_failed=retry_failed) for want in wanted]
     names = {want.name for want in wanted}
     for name, entry in recorded.models.items():
-        if entry.generation and name not in names:
+        if (entry.generation or entry.intent) and name not in names:
             changes.append(Change(name=name, kind=Kind.FORGET, reason="no spec asks for it", recorded=entry.generation))
         changes.extend(_superseded(name, entry, observed))
     if observed:
-        changes.extend(_unrecorded(wanted, recorded, observed))
+        changes.extend(_unaccounted(changes, recorded, observed))
     return tuple(changes)
 
 
@@ -52,14 +53,21 @@ def _wanted(want: Desired, recorded: Lockfile, observed: Observed | None, *, ret
         return _same_digest(want, current, seen, recorded, observed, retry_failed=retry_failed)
 
     earlier = entry.find(want.digest)
-    if seen:
-        return _change(want, Kind.ADOPT, "a job with this digest exists already", recorded=earlier, seen=seen)
-    if earlier and earlier.model and not (observed and earlier.model not in observed.models):
-        return _change(want, Kind.ADOPT, f"trained before, as job {earlier.job.id}", recorded=earlier)
+    is_gone = observed is not None and _is_gone(seen, earlier, observed)
+    if not is_gone:
+        if seen:
+            return _change(want, Kind.ADOPT, "a job with this digest exists already", recorded=earlier, seen=seen)
+        if earlier and state_of(earlier.job.status) in UNFINISHED:
+            return _change(want, Kind.ADOPT, f"still training, as job {earlier.job.id}", recorded=earlier)
+        if earlier and earlier.model:
+            return _change(want, Kind.ADOPT, f"trained before, as job {earlier.job.id}", recorded=earlier)
+    again = max(_attempt(seen), earlier.attempt if earlier else 0) + 1 if is_gone else 1
+    reason = "; the model that it had before is gone" if is_gone else ""
     if current:
         changed = causes(current.inputs, want.inputs)
-        return _create(want, Kind.REPLACE, "its inputs changed", recorded, causes=changed, recorded=current)
-    return _create(want, Kind.CREATE, NO_JOB, recorded)
+        why = f"its inputs changed{reason}"
+        return _create(want, Kind.REPLACE, why, recorded, causes=changed, recorded=current, attempt=again)
+    return _create(want, Kind.CREATE, NO_JOB + reason, recorded, attempt=again)
 
 
 def _same_digest(
@@ -79,12 +87,12 @@ def _same_digest(
         case State.SUCCEEDED:
             change = _trained(want, current, observed)
         case State.FAILED | State.CANCELLED:
-            if seen and seen.id != current.job.id and seen.state not in {State.FAILED, State.CANCELLED}:
+            if seen and _attempt(seen) > current.attempt and seen.state not in {State.FAILED, State.CANCELLED}:
                 return _change(want, Kind.ADOPT, "a later attempt exists already", seen=seen, recorded=current)
             change = _change(want, Kind.BLOCKED, _ended(state, current.job.error), recorded=current)
         case other:
             assert_never(other)
-    if retry_failed and change.kind in {Kind.BLOCKED, Kind.DRIFT}:
+    if change.kind in {Kind.BLOCKED, Kind.DRIFT} and (retry_failed or _is_promised_again(want, current, recorded)):
         reason = f"trained again: {change.reason}"
         return _create(want, Kind.CREATE, reason, recorded, recorded=current, attempt=current.attempt + 1)
     return change
@@ -129,20 +137,37 @@ def _trained(want: Desired, current: Generation, observed: Observed | None) -> C
 def _superseded(name: str, entry: Entry, observed: Observed | None) -> Iterator[Change]:
     """Jobs that history holds as still running: their models are collected too, so that no id is lost."""
     for generation in entry.history:
-        if state_of(generation.job.status) in {State.PENDING, State.PAUSED}:
+        if state_of(generation.job.status) in UNFINISHED:
             seen = observed.job(generation.job.id) if observed else None
             yield _outstanding(name, generation, seen, observed)
 
 
-def _unrecorded(wanted: tuple[Desired, ...], recorded: Lockfile, observed: Observed) -> Iterator[Change]:
-    """Jobs with our labels that nothing accounts for: a lost lockfile, or another branch."""
-    known = {want.digest for want in wanted}
-    for entry in recorded.models.values():
-        known |= {generation.digest for generation in entry.generations}
-    for job in observed.jobs:
-        if job.labels and job.labels.digest not in known and job.state not in {State.FAILED, State.CANCELLED}:
+def _unaccounted(changes: Iterable[Change], recorded: Lockfile, observed: Observed) -> Iterator[Change]:
+    """Jobs with our labels that nothing accounts for: a lost lockfile, another branch, or one too many."""
+    known = {change.seen.id for change in changes if change.seen}
+    for job in unrecorded(recorded, observed.jobs):
+        if job.labels and job.id not in known and job.state not in {State.FAILED, State.CANCELLED}:
             reason = f"job {job.id} ({short(job.labels.digest)}) is ftops' own, but recorded nowhere"
             yield Change(name=job.labels.spec, kind=Kind.UNRECORDED, reason=reason, seen=job)
+
+
+def _is_gone(seen: JobSeen | None, earlier: Generation | None, observed: Observed) -> bool:
+    """Whether a model of the wanted digest was trained, and is no longer there."""
+    if seen:
+        ready = seen.state is State.SUCCEEDED
+        model = earlier.model if earlier and earlier.job.id == seen.id else seen.fine_tuned_model
+        return ready and model is not None and model not in observed.models
+    return earlier is not None and earlier.model is not None and earlier.model not in observed.models
+
+
+def _is_promised_again(want: Desired, current: Generation, recorded: Lockfile) -> bool:
+    """Whether a person had a further attempt made, which could not be made yet."""
+    intent = recorded.models[want.name].intent
+    return intent is not None and intent.digest == want.digest and intent.attempt > current.attempt
+
+
+def _attempt(job: JobSeen | None) -> int:
+    return job.labels.attempt if job and job.labels else 0
 
 
 def _create(

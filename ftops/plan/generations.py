@@ -13,25 +13,26 @@ from ftops.lockfile import CheckpointRecord, Chosen, Generation, Inputs, Intent,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftops.plan.desired import Desired
+    from ftops.digest import Digest
     from ftops.plan.observed import JobSeen
 
 LOSSES = ("full_valid_loss", "valid_loss")
 """What `best` goes by: loss on all validation data, else on the last batch of it; without either, the last is best."""
 
 
-def begun(want: Desired, job: JobSeen, *, intent: Intent | None, commit: str | None) -> Generation:
+def begun(digest: Digest, inputs: Inputs, job: JobSeen, *, intent: Intent | None, commit: str | None) -> Generation:
     """The generation of a job that was created or found.
 
     Args:
-        want: What the job was made for.
+        digest: Of what the job was made for.
+        inputs: Likewise.
         job: As the provider shows it.
         intent: What was recorded before it was created; None if an earlier record was lost.
         commit: The git commit that asks for it now, used if no intent holds one.
     """
     return Generation(
-        digest=want.digest,
-        inputs=with_ids(want.inputs, job),
+        digest=digest,
+        inputs=with_ids(inputs, job),
         request=intent.request if intent and intent.request else as_seen(job),
         job=JobRecord(id=job.id, status=job.status, created_at=job.created_at),
         attempt=job.labels.attempt if job.labels else intent.attempt if intent else 1,

@@ -22,6 +22,9 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+UNFINISHED = frozenset({State.PENDING, State.PAUSED})
+
+
 def state_of(status: str) -> State:
     """Classify a status; one that is not known counts as pending: it costs a look later, never a second job.
 

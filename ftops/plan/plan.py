@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.digest import digest_of, short
 from ftops.plan.changes import PENDING, Change, Kind
+from ftops.spec.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,8 +61,10 @@ def select(desired: Sequence[Desired], selectors: Iterable[str]) -> tuple[Desire
         names |= found
     if problems:
         raise ProblemsError(*problems)
+    digests = {(each.name, each.digest) for each in desired}
     for each in reversed(desired):
-        if each.name in names and each.parent:
+        # An alias may stand for an older generation of its spec, which is there already.
+        if each.name in names and each.parent and (each.parent.spec, each.parent.digest) in digests:
             names.add(each.parent.spec)
     return tuple(each for each in desired if each.name in names)
 
@@ -74,14 +77,11 @@ def _matches(desired: Desired, selector: str) -> bool:
 
 
 def _unmatched(selector: str, desired: Sequence[Desired]) -> Diagnostic:
-    from difflib import get_close_matches  # noqa: PLC0415  # only for a mistake
-
-    near = get_close_matches(selector, [each.name for each in desired], n=1)
     return Diagnostic(
         code="selector-unmatched",
         summary=f"no spec matches `{selector}`",
         why="a selector is a spec's name, a glob such as `elle-*`, or a label such as `label:team=support`",
-        fix=f"did you mean `{near[0]}`?" if near else "`ftops status` lists the specs",
+        fix=did_you_mean(selector, [each.name for each in desired], otherwise="`ftops status` lists the specs"),
     )
 
 

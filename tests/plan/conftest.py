@@ -86,8 +86,16 @@ class Maker:
         given = {"digest": inputs.digest("local"), "inputs": inputs, "request": {}, "started_at": 1_800_000_000}
         return Intent(**(given | changes))
 
-    def job(self, status: str = "running", name: str = "elle", digest: str | None = None, **changes: object) -> JobSeen:
-        labels = Labels(spec=name, digest=digest or self.inputs().digest("local"), attempt=1, repo="team/models")
+    def job(
+        self,
+        status: str = "running",
+        name: str = "elle",
+        digest: str | None = None,
+        attempt: int = 1,
+        **changes: object,
+    ) -> JobSeen:
+        digest = digest or self.inputs().digest("local")
+        labels = Labels(spec=name, digest=digest, attempt=attempt, repo="team/models")
         given = {
             "id": "ftjob-1",
             "status": status,

@@ -141,7 +141,7 @@ def test_a_failure_without_words_says_so(make: Maker) -> None:
 
 
 def test_a_later_attempt_that_lives_is_adopted_after_a_failure(make: Maker) -> None:
-    observed = make.observed(make.job("running", id="ftjob-2"), make.job("failed"))
+    observed = make.observed(make.job("running", id="ftjob-2", attempt=2), make.job("failed"))
     (change,) = diff([make.desired()], _failed(make), observed)
     assert (change.kind, change.reason) == (Kind.ADOPT, "a later attempt exists already")
 
