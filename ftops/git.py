@@ -34,7 +34,7 @@ def origin_name(root: Path) -> str | None:
         except (AttributeError, IndexError):
             # AttributeError: it is configured without a url.
             return None
-    parts = [part for part in _path(url).removesuffix(".git").split("/") if part not in {"", ".", ".."}]
+    parts = [part for part in _path(url).rstrip("/").removesuffix(".git").split("/") if part not in {"", ".", ".."}]
     return "/".join(parts[-2:]) or None
 
 

@@ -12,7 +12,7 @@ from ftops.git import head_commit, origin_name
 if TYPE_CHECKING:
     from pathlib import Path
 
-NO_TOKEN = "SECRET"  # noqa: S105  # a canary
+NO_TOKEN = "SECRET"
 
 
 def git(root: Path, *arguments: str) -> None:
@@ -23,7 +23,7 @@ def git(root: Path, *arguments: str) -> None:
     ("url", "name"),
     [
         ("https://github.com/team/models.git", "team/models"),
-        ("https://github.com/team/models/", "team/models"),
+        ("https://github.com/team/models.git/", "team/models"),
         ("https://oauth2:SECRET@git.example.com/team/models.git", "team/models"),
         ("https://oauth2:SECRET@git.example.com/models.git", "models"),
         ("https://git.example.com:8443/group/team/models.git?token=SECRET", "team/models"),
