@@ -25,14 +25,16 @@ def head_commit(root: Path) -> str | None:
 
 def origin_name(root: Path) -> str | None:
     """`owner/name` of the remote `origin`; None if there is none."""
+    from configparser import Error  # noqa: PLC0415  # as GitPython below
+
     repo = _repository(root)
     if repo is None:
         return None
     with repo:
         try:
             url = repo.remotes["origin"].url
-        except (AttributeError, IndexError):
-            # AttributeError: it is configured without a url.
+        except (AttributeError, Error, IndexError, ValueError):
+            # AttributeError: it is configured without a url. Error, ValueError: git's configuration is none.
             return None
     parts = [part for part in _path(url).rstrip("/").removesuffix(".git").split("/") if part not in {"", ".", ".."}]
     return "/".join(parts[-2:]) or None

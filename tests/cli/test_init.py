@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,6 +89,14 @@ def test_a_folder_of_any_name_gives_a_project_that_can_be_read(
     monkeypatch.chdir(tmp_path / name)
     assert run("init").code == 0
     assert run("plan").code == 0
+
+
+@pytest.mark.parametrize("content", [b"[[[[\n", b"\xff\xfe\x00", b'[remote "origin"]\n'])
+def test_a_broken_configuration_of_git_is_no_trouble(folder: Path, run: Run, content: bytes) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    (folder / ".git/config").write_bytes(content)
+    assert run("init").code == 0
+    assert "project:" in (folder / "ftops.yaml").read_text()
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -40,17 +40,28 @@ def test_a_full_disk_after_the_create_is_mended_by_a_rebuild(shop: Shop, run: Ru
     assert is_clean(shop, run)
 
 
-def test_a_lockfile_that_was_changed_meanwhile_is_kept_and_the_record_beside_it(
-    shop: Shop, run: Run, start: Start
-) -> None:
+def test_what_others_recorded_meanwhile_stays(shop: Shop, start: Start) -> None:
+    """As when a colleague's record is pulled during an apply; that it lacks ours does no harm."""
     applying = start_slowly(shop, start)
-    shop.lock.write_text('{"version": 1, "target": "here", "models": {}}\n')
+    shop.lock.write_text('{"version": 1, "target": "here", "models": {"theirs": {}}}\n')
+    done = applying.finish()
+    assert done.code == 0, done.err
+    (job,) = shop.jobs()
+    assert recorded_job(shop) == job["id"]
+    assert "theirs" in json.loads(shop.lock.read_text())["models"]
+
+
+def test_what_others_recorded_of_the_same_model_is_not_overwritten(shop: Shop, run: Run, start: Start) -> None:
+    applying = start_slowly(shop, start)
+    theirs = json.loads(shop.lock.read_text())
+    theirs["models"]["pong"]["intent"]["started_at"] += 1
+    shop.lock.write_text(json.dumps(theirs))
     done = applying.finish()
     assert (done.code, done.codes) == (1, ["lock-unsaved"])
-    assert (shop.root / "ftops.lock.recovery").exists()
+    assert "`ftops lock rebuild`" in done.err
+    assert json.loads(shop.lock.read_text()) == theirs
+    assert run("lock", "rebuild").code == 0
     (job,) = shop.jobs()
-    assert run("plan").codes == ["lock-recovery"]
-    bring_back(done.err)
     assert recorded_job(shop) == job["id"]
     assert is_clean(shop, run)
 
@@ -85,9 +96,12 @@ def test_a_project_that_vanished_leaves_its_record_among_the_temporary_files(
     assert is_clean(shop, run)
 
 
-def test_the_second_of_two_applies_at_once_is_refused(shop: Shop, run: Run, start: Start) -> None:
-    applying = start_slowly(shop, start)
-    for command in (["apply", "--yes"], ["reconcile"], ["lock", "rebuild"]):
+def test_the_second_of_two_applies_at_once_is_refused(
+    shop: Shop, run: Run, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftops.lockstore.HELD_SECONDS", 1)
+    applying = start_slowly(shop, start, seconds=5)
+    for command in (["apply", "--yes"], ["reconcile"]):
         done = run(*command)
         assert (done.code, done.codes) == (1, ["lock-held"]), done.err
     assert applying.finish().code == 0
@@ -109,6 +123,15 @@ def test_verify_names_the_entry_that_was_edited_and_rebuild_mends_it(trained: Sh
     assert run("lock", "verify").code == 0
     assert model_of(trained.lock.read_text()) == model_of(sound)
     assert (trained.root / "ftops.lock.damaged-1").read_text() == edited
+
+
+def test_nothing_is_applied_on_a_record_that_was_edited(trained: Shop, run: Run) -> None:
+    edited = trained.lock.read_text().replace('"policy": "best"', '"policy": "last"')
+    trained.lock.write_text(edited)
+    for command in (["apply", "--yes"], ["reconcile"]):
+        done = run(*command)
+        assert (done.code, done.codes) == (1, ["lock-edited"])
+    assert trained.lock.read_text() == edited
 
 
 def test_a_lockfile_with_marks_of_a_merge_is_rebuilt_and_a_copy_kept(trained: Shop, run: Run) -> None:
@@ -165,9 +188,9 @@ def test_a_rebuild_of_a_sound_lockfile_changes_no_byte(trained: Shop, run: Run) 
     assert trained.lock.read_bytes() == before
 
 
-def start_slowly(shop: Shop, start: Start) -> Running:
-    """Start an apply, and return while its create is under way."""
-    shop.server.faults({"match": CREATE, "kind": "delay", "seconds": 1.5})
+def start_slowly(shop: Shop, start: Start, *, seconds: float = 1.5) -> Running:
+    """Start an apply, and return while its create, which takes *seconds*, is under way."""
+    shop.server.faults({"match": CREATE, "kind": "delay", "seconds": seconds})
     applying = start("apply", "--yes")
     applying.await_until(lambda: shop.lock.exists() and '"intent"' in shop.lock.read_text())
     return applying
