@@ -51,12 +51,12 @@ class _Commands(click.Group):
         except click.UsageError as error:
             if not args:
                 raise
-            from difflib import get_close_matches  # noqa: PLC0415  # only for a mistake
+            from ftops.spec.nearest import nearest  # noqa: PLC0415  # only for a mistake
 
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            if not near:
+            near = nearest(args[0], COMMANDS)
+            if near is None:
                 raise
-            raise click.UsageError(f"{error.message.rstrip('.')}. Did you mean '{near[0]}'?", ctx) from None
+            raise click.UsageError(f"{error.message.rstrip('.')}. Did you mean '{near}'?", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
