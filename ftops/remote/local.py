@@ -55,13 +55,19 @@ def _running(state: Path) -> Endpoint | None:
         endpoint = msgspec.json.decode((state / "server.json").read_bytes(), type=Endpoint)
     except (OSError, msgspec.MsgspecError):
         return None
+    try:
+        return endpoint if _answers(endpoint) else None
+    except (OSError, ValueError, http.client.HTTPException):
+        # Nobody listens, or what was written down is no address and no token.
+        return None
+
+
+def _answers(endpoint: Endpoint) -> bool:
     address = urlsplit(endpoint.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
     try:
         connection.request("GET", f"{address.path}/models", headers={"Authorization": f"Bearer {endpoint.token}"})
-        return endpoint if connection.getresponse().status == http.client.OK else None
-    except (OSError, http.client.HTTPException):
-        return None
+        return connection.getresponse().status == http.client.OK
     finally:
         connection.close()
 
