@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftops.digest import short
+from ftops.digest import digest_of, short
 from ftops.remote.read import LABEL_ATTEMPT, LABEL_DIGEST, LABEL_REPO, LABEL_SPEC
 
 if TYPE_CHECKING:
@@ -44,14 +44,19 @@ def job_request(inputs: Inputs, *, model: str, profile: Profile, labels: Labels)
         }
         suffix = inputs.suffix
     else:
-        suffix = marked_suffix(inputs.suffix or labels.spec, labels.digest)
+        suffix = marked_suffix(inputs.suffix or labels.spec, labels)
     return body | ({"suffix": suffix} if suffix else {})
 
 
-def marked_suffix(suffix: str, digest: str) -> str:
-    """*suffix* with a short digest at its end, within the API's limit: a label for providers without metadata."""
-    mark = f"-{short(digest)}"
-    return suffix[: SUFFIX_CHARACTERS_MAX - len(mark)] + mark
+def marked_suffix(suffix: str, labels: Labels) -> str:
+    """*suffix* with a mark at its end, within the API's limit: a label for providers without metadata."""
+    end = f"-{mark(labels)}"
+    return suffix[: SUFFIX_CHARACTERS_MAX - len(end)] + end
+
+
+def mark(labels: Labels) -> str:
+    """What stands for *labels* where there is room for a few digits: projects and specs that are equal differ in it."""
+    return short(digest_of([labels.repo, labels.spec, labels.digest]))
 
 
 def remote_name(file: DataFile) -> str:

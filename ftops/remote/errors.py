@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-KEY_LIKE = re.compile(r"\b(?:(sk|pk|key)[-_]|(Bearer) )[^\s'\"]{8,}")
+KEY_LIKE = re.compile(r"\b(?:(sk|pk|key|hf)[-_]|(Bearer) |(eyJ)(?=[\w-]+\.))[^\s'\"]{8,}")
 """What looks like a key: the API repeats a wrong key in its own error text, partly masked."""
+KEY_CHARACTERS_MIN = 8
+"""A shorter one, as of a test server, protects nothing, and may be part of any word."""
 
 
 class Effect(StrEnum):
@@ -37,8 +39,8 @@ class RemoteError(ProblemsError):
         self.status = status
 
 
-def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call the SDK; its exceptions become ours.
+def call(key: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call the SDK; its exceptions become ours, without *key*.
 
     Raises:
         RemoteError: Whatever went wrong, in terms of the user.
@@ -49,15 +51,15 @@ def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     try:
         return function(*args, **kwargs)
     except openai.APIStatusError as error:
-        raise _refused(error) from None
+        raise _refused(error, key) from None
     except openai.APIConnectionError as error:
-        raise _unreachable(error.__cause__ or error) from None
+        raise _unreachable(error.__cause__ or error, key) from None
     except httpx2.TransportError as error:
         # While an answer is streamed, the SDK lets these through.
-        raise _unreachable(error) from None
+        raise _unreachable(error, key) from None
     except (openai.OpenAIError, ValueError) as error:
         # A body that is not JSON: the call went through, only its answer is lost.
-        raise unreadable(str(error)) from None
+        raise unreadable(redact(str(error), key)) from None
     except (AttributeError, LookupError, RecursionError, TypeError):
         # The SDK does not validate, and stumbles over JSON of another shape, or HTML. Likewise lost.
         raise unreadable("it does not have the shape of the API's") from None
@@ -68,7 +70,7 @@ def unreadable(what: str) -> RemoteError:
     return RemoteError(
         Diagnostic(
             code="remote-answer",
-            summary=f"the provider's answer cannot be read: {redact(what)[:200]}",
+            summary=f"the provider's answer cannot be read: {what[:200]}",
             why="a proxy, a login page or another service may stand where the API is expected",
             fix="check the target's `base_url` in `ftops.yaml`",
         ),
@@ -76,9 +78,15 @@ def unreadable(what: str) -> RemoteError:
     )
 
 
-def redact(text: str) -> str:
-    """*text* without what looks like a key."""
-    return KEY_LIKE.sub(lambda match: f"{match[1] or match[2]}-…", text)
+def redact(text: str, key: str) -> str:
+    """*text*, as a provider wrote it, without *key* and without what looks like one."""
+    return KEY_LIKE.sub(lambda match: f"{match[1] or match[2] or match[3]}-…", clean(text, key))
+
+
+def clean(text: str, key: str) -> str:
+    """*text* without *key*, whatever its shape, and without halves of characters, which no file can hold."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace(key, "…") if len(key) >= KEY_CHARACTERS_MIN else whole
 
 
 # What an HTTP status and the API's own code (None: any) mean: our code, whether the effect happened, and the fix.
@@ -103,9 +111,9 @@ _MEANINGS: tuple[tuple[range, str | None, str, Effect, str], ...] = (
 )
 
 
-def _refused(error: openai.APIStatusError) -> RemoteError:
+def _refused(error: openai.APIStatusError, key: str) -> RemoteError:
     status = error.status_code
-    api_code = redact(error.code)[:100] if isinstance(error.code, str) else None
+    api_code = redact(error.code, key)[:100] if isinstance(error.code, str) else None
     meaning = next((row for row in _MEANINGS if status in row[0] and row[1] in {None, api_code}), None)
     if meaning is None:
         return unreadable(f"HTTP {status}")
@@ -115,20 +123,20 @@ def _refused(error: openai.APIStatusError) -> RemoteError:
         words = "it gives no explanation"
     problem = Diagnostic(
         code=code,
-        summary=f"the provider answered {status}: {redact(words).rstrip('.')[:500]}",
+        summary=f"the provider answered {status}: {redact(words, key).rstrip('.')[:500]}",
         why=f"its code for this is `{api_code}`" if api_code else None,
         fix=fix,
     )
     return RemoteError(problem, effect=effect, status=status)
 
 
-def _unreachable(cause: BaseException) -> RemoteError:
+def _unreachable(cause: BaseException, key: str) -> RemoteError:
     never_connected = type(cause).__name__ in {"ConnectError", "ConnectTimeout", "UnsupportedProtocol", "InvalidURL"}
     return RemoteError(
         Diagnostic(
             code="remote-unreachable",
             summary="the provider cannot be reached" if never_connected else "the connection to the provider was lost",
-            why=redact(str(cause))[:200],
+            why=redact(str(cause), key)[:200],
             fix="check the network and the target's `base_url`, then run the command again",
         ),
         effect=Effect.NO if never_connected else Effect.UNKNOWN,

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from hashlib import file_digest
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from ftops.diagnostics import Diagnostic
-from ftops.digest import short
+from ftops.diagnostics import Diagnostic, Place
 from ftops.plan.observed import JobSeen, Labels, Observed
-from ftops.remote.dialect import remote_name
-from ftops.remote.errors import Effect, RemoteError, call, unreadable
-from ftops.remote.read import LABEL_DIGEST, LABEL_REPO, as_dict, chat_texts, checkpoint_record, job_seen
+from ftops.remote.dialect import mark, remote_name
+from ftops.remote.errors import Effect, RemoteError, call, redact, unreadable
+from ftops.remote.read import (
+    LABEL_DIGEST,
+    LABEL_REPO,
+    as_dict,
+    chat_texts,
+    checkpoint_record,
+    id_of,
+    job_seen,
+    labels_of,
+    mark_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from openai import OpenAI
@@ -22,11 +32,16 @@ if TYPE_CHECKING:
     from ftops.lockfile import CheckpointRecord, DataFile
     from ftops.remote.profiles import Profile
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 PAGE = 100
 """Jobs and events a page: the most that the API gives."""
 PAGES_MAX = 10_000
 """No list is followed for ever: some gateways ignore `after`."""
-NOT_FOUND = 404
+NOT_FOUND, NOT_ALLOWED = 404, 405
+PART_BYTES = 64 * 1024 * 1024
+"""The most that one part of a large upload holds."""
 PROCESSING_LOOKS = 60
 """How often a file is looked at until the provider has processed it, a second apart."""
 
@@ -57,6 +72,7 @@ class Provider:
 
     def __init__(self, client: OpenAI, profile: Profile, *, repo: str, clock: Clock) -> None:
         self._client = client
+        self._key = client.api_key
         # A create is never sent twice by the transport: the API has no idempotency key.
         self._once = client.with_options(max_retries=0)
         self.profile = profile
@@ -68,26 +84,35 @@ class Provider:
         return Observed(jobs=self.jobs(known), models=self.models())
 
     def jobs(self, known: Iterable[tuple[str, str]], *, digest: str | None = None) -> tuple[JobSeen, ...]:
-        """This project's jobs, newest first; with *digest*, those of any project that ask for the same.
+        """This project's jobs, newest first; with *digest*, those that ask for just that.
 
         Args:
             known: The pairs of spec and digest that this project may have asked for. Only needed where a provider
-                keeps no labels: there the suffix carries a short digest, which has to be recognised.
+                keeps no labels: there the suffix carries a mark, which has to be recognised.
             digest: Of one job that is looked for.
+
+        Raises:
+            RemoteError: Also if one of ours cannot be read; of others that is nothing to us.
         """
         query: dict[str, Any] = {"limit": PAGE}
         if self.profile.metadata_filter:
-            query["metadata"] = {LABEL_DIGEST: digest} if digest else {LABEL_REPO: self.repo}
-        marks = {short(each): Labels(spec=spec, digest=each, attempt=1, repo=self.repo) for spec, each in known}
-        jobs = (self._labelled(job_seen(answer), marks) for answer in self._list(self._client.fine_tuning.jobs, query))
-        return tuple(job for job in jobs if self._is_wanted(job, digest))
+            query["metadata"] = {LABEL_REPO: self.repo} | ({LABEL_DIGEST: digest} if digest else {})
+        asked = (Labels(spec=spec, digest=each, attempt=1, repo=self.repo) for spec, each in known)
+        marks = {mark(labels): labels for labels in asked}
+        found: list[JobSeen] = []
+        for answer in self._list(self._client.fine_tuning.jobs, query):
+            value = as_dict(answer, self._key)
+            labels = labels_of(value) if self.profile.metadata else marks.get(mark_of(value))
+            if labels and labels.repo == self.repo and digest in {None, labels.digest}:
+                found.append(replace(self._seen(answer), labels=labels))
+        return tuple(found)
 
     def models(self) -> dict[str, str | None]:
         """All models, with the date on which each is shut down, if any."""
         found: dict[str, str | None] = {}
-        page = call(self._client.models.list)
+        page = self._call(self._client.models.list)
         for model in _data(page):
-            value = as_dict(model)
+            value = as_dict(model, self._key)
             shutdown = value.get("shutdown_date")
             found[str(value.get("id"))] = shutdown if isinstance(shutdown, str) else None
         return found
@@ -96,31 +121,74 @@ class Provider:
         """Files for fine-tuning, by name; of equal names the newest."""
         found: dict[str, FileSeen] = {}
         for answer in self._list(self._client.files, {"purpose": "fine-tune", "limit": 10_000}):
-            file = _file(answer)
+            file = _file(answer, self._key)
             found.setdefault(file.name, file)
         return found
 
     def upload(self, file: DataFile, stream: BinaryIO) -> FileSeen:
-        """Upload *file*, whose bytes *stream* gives, and wait until the provider has taken it in.
+        """Upload *file*, whose bytes *stream* gives; `processed` says when the provider has taken it in.
+
+        What carries a content's digest in its name holds that content: if the bytes changed while they were read, the
+        copy at the provider is deleted.
 
         Raises:
-            RemoteError: It was refused, or its processing ended in an error.
+            RemoteError: It was refused, its outcome is not known and it is not found, or its bytes changed.
         """
-        name = remote_name(file)
-        if file.bytes > self.profile.upload_bytes_max:
-            upload = call(
-                self._client.uploads.upload_file_chunked,
-                file=stream.read(),
-                mime_type="application/jsonl",
-                purpose="fine-tune",
-                filename=name,
-                bytes=file.bytes,
-            )
-            seen = _file(getattr(upload, "file", None))
-        else:
-            answer = call(self._once.files.create, file=(name, stream, "application/jsonl"), purpose="fine-tune")
-            seen = _file(answer)
-        return self._processed(seen)
+        try:
+            seen = self._sent(file, stream)
+        except RemoteError:
+            if _holds(stream, file.sha256):
+                raise
+            raise RemoteError(_changed(file.path, None), effect=Effect.NO) from None
+        if _holds(stream, file.sha256):
+            return seen
+        try:
+            self._call(self._client.files.delete, seen.id)
+        except RemoteError:
+            raise RemoteError(_changed(file.path, seen.id), effect=Effect.NO) from None
+        raise RemoteError(_changed(file.path, None), effect=Effect.NO)
+
+    def _sent(self, file: DataFile, stream: BinaryIO) -> FileSeen:
+        try:
+            return self._send(file, stream)
+        except RemoteError as error:
+            # An upload costs nothing, so one look is enough: a second copy would do no harm.
+            found = self.files().get(remote_name(file)) if error.effect is Effect.UNKNOWN else None
+            if found is None or found.bytes != file.bytes:
+                raise
+            return found
+
+    def _send(self, file: DataFile, stream: BinaryIO) -> FileSeen:
+        name, kind = remote_name(file), "application/jsonl"
+        if file.bytes <= self.profile.upload_bytes_max:
+            answer = self._call(self._once.files.create, file=(name, stream, kind), purpose="fine-tune")
+            return _file(answer, self._key)
+        uploads = self._client.uploads
+        begun = self._call(uploads.create, filename=name, bytes=file.bytes, mime_type=kind, purpose="fine-tune")
+        upload_id = id_of(begun, self._key)
+        parts: list[str] = []
+        while block := stream.read(PART_BYTES):
+            parts.append(id_of(self._call(uploads.parts.create, upload_id, data=block), self._key))
+        upload = self._call(uploads.complete, upload_id, part_ids=parts)
+        return _file(getattr(upload, "file", None), self._key)
+
+    def processed(self, file: FileSeen) -> FileSeen:
+        for _ in range(PROCESSING_LOOKS):
+            if file.status == "processed":
+                return file
+            if file.status in {"error", "deleted"}:
+                break
+            self._clock.sleep(1)
+            file = _file(self._call(self._client.files.retrieve, file.id), self._key)
+        raise RemoteError(
+            Diagnostic(
+                code="remote-file",
+                summary=f"the provider did not take in `{file.name}`: its status is `{file.status}`",
+                why="only a processed file can be trained on",
+                fix="run `ftops apply` again; if it stays so, check the data and the provider's status page",
+            ),
+            effect=Effect.NO,
+        )
 
     def create_job(self, request: Mapping[str, object]) -> JobSeen:
         """Create a job. Never repeated: on a doubtful outcome look for it with `jobs(digest=…)`.
@@ -128,10 +196,10 @@ class Provider:
         Raises:
             RemoteError: With the effect that the failed call may have had.
         """
-        return job_seen(call(self._once.fine_tuning.jobs.create, **dict(request)))  # type: ignore[arg-type]
+        return self._seen(self._call(self._once.fine_tuning.jobs.create, **dict(request)))  # type: ignore[arg-type]
 
     def job(self, job_id: str) -> JobSeen:
-        return job_seen(call(self._client.fine_tuning.jobs.retrieve, job_id))
+        return self._seen(self._call(self._client.fine_tuning.jobs.retrieve, job_id))
 
     def find_job(self, job_id: str) -> JobSeen | None:
         """The job, whatever lists say, which may lag; None only if the provider answers that there is none."""
@@ -143,25 +211,31 @@ class Provider:
             raise
 
     def cancel(self, job_id: str) -> JobSeen:
-        return job_seen(call(self._client.fine_tuning.jobs.cancel, job_id))
+        return self._seen(self._call(self._client.fine_tuning.jobs.cancel, job_id))
 
     def pause(self, job_id: str) -> JobSeen:
-        return job_seen(call(self._client.fine_tuning.jobs.pause, job_id))
+        return self._seen(self._call(self._client.fine_tuning.jobs.pause, job_id))
 
     def resume(self, job_id: str) -> JobSeen:
-        return job_seen(call(self._client.fine_tuning.jobs.resume, job_id))
+        return self._seen(self._call(self._client.fine_tuning.jobs.resume, job_id))
 
     def checkpoints(self, job_id: str) -> tuple[CheckpointRecord, ...]:
-        """A job's checkpoints, by step."""
+        """A job's checkpoints, by step; none from a provider that does not know of any."""
         resource = self._client.fine_tuning.jobs.checkpoints
-        found = (checkpoint_record(answer) for answer in self._list(resource, {"limit": PAGE}, job_id))
+        try:
+            answers = tuple(self._list(resource, {"limit": PAGE}, job_id))
+        except RemoteError as error:
+            if error.status in {NOT_FOUND, NOT_ALLOWED}:
+                return ()
+            raise
+        found = (checkpoint_record(answer, self._key) for answer in answers)
         return tuple(sorted(found, key=lambda checkpoint: checkpoint.step))
 
     def events(self, job_id: str, *, since: str | None = None) -> tuple[Event, ...]:
         """What a job said, oldest first; with *since*, only what came after the event of that id."""
         found: list[Event] = []
         for answer in self._list(self._client.fine_tuning.jobs, {"limit": PAGE}, job_id, method="list_events"):
-            event = _event(answer)
+            event = _event(answer, self._key)
             if event.id == since:
                 break
             found.append(event)
@@ -169,7 +243,7 @@ class Provider:
 
     def chat(self, model: str, messages: list[dict[str, str]], *, tokens_max: int, temperature: float) -> Iterator[str]:
         """Ask *model*; yields its answer piece by piece."""
-        stream = call(
+        stream = self._call(
             self._client.chat.completions.create,  # type: ignore[arg-type]  # dicts are what the SDK sends on
             model=model,
             messages=messages,
@@ -177,54 +251,31 @@ class Provider:
             temperature=temperature,
             stream=True,
         )
-        iterator = call(iter, stream)
-        chunk = call(next, iterator, None)
+        iterator = self._call(iter, stream)
+        chunk = self._call(next, iterator, None)
         if chunk is None:
             raise unreadable("the stream holds nothing")
         while chunk is not None:
-            yield from chat_texts(chunk)
-            chunk = call(next, iterator, None)
+            yield from chat_texts(chunk, self._key)
+            chunk = self._call(next, iterator, None)
 
     def _list(self, resource: Any, query: dict[str, Any], *path: str, method: str = "list") -> Iterator[object]:
         """Follow a list page by page, until it ends or a page brings nothing new."""
         seen: set[str] = set()
-        page = call(getattr(resource, method), *path, **query)
+        page = self._call(getattr(resource, method), *path, **query)
         for _ in range(PAGES_MAX):
             fresh = {key: item for item in _data(page) if (key := str(getattr(item, "id", None))) not in seen}
             yield from fresh.values()
             seen |= fresh.keys()
-            if not fresh or not call(page.has_next_page):
+            if not fresh or not self._call(page.has_next_page):
                 return
-            page = call(page.get_next_page)
+            page = self._call(page.get_next_page)
 
-    def _labelled(self, job: JobSeen, marks: Mapping[str, Labels]) -> JobSeen:
-        if self.profile.metadata or not job.suffix:
-            return job
-        mark = job.suffix.rpartition("-")[2]
-        return replace(job, labels=marks.get(mark))
+    def _seen(self, answer: object) -> JobSeen:
+        return job_seen(answer, self._key)
 
-    def _is_wanted(self, job: JobSeen, digest: str | None) -> bool:
-        if job.labels is None:
-            return False
-        return job.labels.digest == digest if digest else job.labels.repo == self.repo
-
-    def _processed(self, file: FileSeen) -> FileSeen:
-        for _ in range(PROCESSING_LOOKS):
-            if file.status == "processed":
-                return file
-            if file.status in {"error", "deleted"}:
-                break
-            self._clock.sleep(1)
-            file = _file(call(self._client.files.retrieve, file.id))
-        raise RemoteError(
-            Diagnostic(
-                code="remote-file",
-                summary=f"the provider did not take in `{file.name}`: its status is `{file.status}`",
-                why="only a processed file can be trained on",
-                fix="run `ftops apply` again; if it stays so, check the data and the provider's status page",
-            ),
-            effect=Effect.NO,
-        )
+    def _call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return call(self._key, function, *args, **kwargs)
 
 
 def _data(page: object) -> list[object]:
@@ -234,8 +285,8 @@ def _data(page: object) -> list[object]:
     return data
 
 
-def _file(answer: object) -> FileSeen:
-    value = as_dict(answer)
+def _file(answer: object, key: str) -> FileSeen:
+    value = as_dict(answer, key)
     size = value.get("bytes")
     if not isinstance(value.get("id"), str):
         raise unreadable("a file without an id")
@@ -247,13 +298,30 @@ def _file(answer: object) -> FileSeen:
     )
 
 
-def _event(answer: object) -> Event:
-    value = as_dict(answer)
+def _event(answer: object, key: str) -> Event:
+    value = as_dict(answer, key)
     data, created = value.get("data"), value.get("created_at")
     return Event(
         id=str(value.get("id", "")),
         created_at=created if isinstance(created, int) else 0,
         level=str(value.get("level", "info")),
-        message=str(value.get("message", "")),
+        message=redact(str(value.get("message", "")), key),
         data=data if isinstance(data, dict) else {},
+    )
+
+
+def _holds(stream: BinaryIO, sha256: str) -> bool:
+    stream.seek(0)
+    return file_digest(stream, "sha256").hexdigest() == sha256  # type: ignore[arg-type]  # every binary file fits
+
+
+def _changed(path: str, copy: str | None) -> Diagnostic:
+    return Diagnostic(
+        code="file-changed",
+        summary=f"`{path}` changed while it was uploaded",
+        place=Place(path=path),
+        why="its content is no longer what was planned"
+        + (f", and the copy at the provider, file `{copy}`, could not be deleted" if copy else ""),
+        fix=(f"delete the file `{copy}` at the provider, then " if copy else "")
+        + "run `ftops plan` again, and look at what it says now",
     )

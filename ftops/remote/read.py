@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ftops.lockfile import CheckpointRecord, JobError
 from ftops.plan.observed import JobSeen, Labels
-from ftops.remote.errors import unreadable
+from ftops.remote.errors import clean, redact, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 T = TypeVar("T")
 
+WHOLE_MIN, WHOLE_MAX = -(2**63), 2**64 - 1
+"""No lockfile holds a whole number beyond these."""
 SECONDS_MAX = 253_402_300_800
 """The year 10000: a greater time is no time, but perhaps milliseconds."""
 
@@ -22,13 +25,13 @@ LABEL_ATTEMPT = "ftops.attempt"
 LABEL_REPO = "ftops.repo"
 
 
-def job_seen(answer: object) -> JobSeen:
-    """Read a job.
+def job_seen(answer: object, key: str) -> JobSeen:
+    """Read a job; *key* is ours, and stays out of what the provider says of it.
 
     Raises:
         RemoteError: It has no id, status or creation time: this is not the dialect.
     """
-    value = as_dict(answer)
+    value = as_dict(answer, key)
     method = value.get("method")
     return JobSeen(
         id=_text(value, "id"),
@@ -37,21 +40,48 @@ def job_seen(answer: object) -> JobSeen:
         created_at=_moment(value, "created_at"),
         finished_at=_optional(value, "finished_at", int),
         fine_tuned_model=_optional(value, "fine_tuned_model", str),
-        error=_error(value.get("error")),
+        error=_error(value.get("error"), key),
         hyperparameters=_hyperparameters(value),
         trained_tokens=_optional(value, "trained_tokens", int),
         training_file=_optional(value, "training_file", str) or "",
         validation_file=_optional(value, "validation_file", str),
         method=method if isinstance(method, dict) else {},
-        suffix=_optional(value, "user_provided_suffix", str) or _optional(value, "suffix", str),
+        suffix=_suffix(value),
         seed=_optional(value, "seed", int),
-        labels=_labels(value.get("metadata")),
+        labels=labels_of(value),
     )
 
 
-def checkpoint_record(answer: object) -> CheckpointRecord:
+def labels_of(job: Mapping[str, object]) -> Labels | None:
+    """What ftops wrote on a job, which may be unreadable otherwise; None if it did not."""
+    metadata = job.get("metadata")
+    if not isinstance(metadata, dict):
+        return None
+    spec, digest = metadata.get(LABEL_SPEC), metadata.get(LABEL_DIGEST)
+    if not (isinstance(spec, str) and isinstance(digest, str)):
+        return None
+    attempt = str(metadata.get(LABEL_ATTEMPT, ""))
+    return Labels(
+        spec=spec,
+        digest=digest,
+        attempt=int(attempt) if attempt.isdecimal() else 1,
+        repo=str(metadata.get(LABEL_REPO, "")),
+    )
+
+
+def id_of(answer: object, key: str) -> str:
+    """The id of whatever was made."""
+    return _text(as_dict(answer, key), "id")
+
+
+def mark_of(job: Mapping[str, object]) -> str:
+    """The end of a job's suffix, where ftops puts its mark if there are no labels."""
+    return (_suffix(job) or "").rpartition("-")[2]
+
+
+def checkpoint_record(answer: object, key: str) -> CheckpointRecord:
     """Read a checkpoint; metrics that are not numbers are left out."""
-    value = as_dict(answer)
+    value = as_dict(answer, key)
     metrics = value.get("metrics")
     numbers = metrics.items() if isinstance(metrics, dict) else ()
     return CheckpointRecord(
@@ -65,13 +95,13 @@ def checkpoint_record(answer: object) -> CheckpointRecord:
     )
 
 
-def chat_texts(chunk: object) -> Iterator[str]:
+def chat_texts(chunk: object, key: str) -> Iterator[str]:
     """Read the pieces of text of one chunk of a streamed answer.
 
     Raises:
         RemoteError: It is no such chunk.
     """
-    match as_dict(chunk):
+    match as_dict(chunk, key):
         case {"choices": list(choices)}:
             for choice in choices:
                 match choice:
@@ -85,19 +115,39 @@ def chat_texts(chunk: object) -> Iterator[str]:
             raise unreadable("`choices` is missing")
 
 
-def as_dict(answer: object) -> dict[str, object]:
-    """Give the answer as JSON has it; the SDK hands on a string where a server sent HTML."""
+def as_dict(answer: object, key: str) -> dict[str, object]:
+    """Give the answer as JSON has it, without *key*; the SDK hands on a string where a server sent HTML.
+
+    What no lockfile and no terminal can hold is mended: halves of characters become U+FFFD, numbers beyond 64 bits and
+    those that are none become null.
+    """
     dump = getattr(answer, "model_dump", None)
     if dump is None:
         _not_the_dialect(answer)
     try:
         # warnings: unknown enum values and extra fields are ordinary states of the dialect, not worth a warning.
-        value = dump(mode="json", warnings=False)
+        value = _mended(dump(mode="json", warnings=False), key)
     except (RecursionError, ValueError):
         _not_the_dialect(answer)
     if not isinstance(value, dict):
         _not_the_dialect(answer)
     return value
+
+
+def _mended(value: object, key: str) -> object:
+    match value:
+        case str():
+            return clean(value, key)
+        case dict():
+            return {_mended(name, key): _mended(item, key) for name, item in value.items()}
+        case list():
+            return [_mended(item, key) for item in value]
+        case float() if not isfinite(value):
+            return None
+        case int() if not WHOLE_MIN <= value <= WHOLE_MAX:
+            return None
+        case _:
+            return value
 
 
 def _not_the_dialect(answer: object) -> NoReturn:
@@ -132,12 +182,16 @@ def _optional(value: Mapping[str, object], key: str, kind: type[T]) -> T | None:
     return found if isinstance(found, kind) else None
 
 
-def _error(value: object) -> JobError | None:
+def _suffix(job: Mapping[str, object]) -> str | None:
+    return _optional(job, "user_provided_suffix", str) or _optional(job, "suffix", str)
+
+
+def _error(value: object, key: str) -> JobError | None:
     """No error has three spellings: null, `{}`, and an object of nulls."""
-    if not isinstance(value, dict) or not any(value.get(key) for key in ("code", "message")):
+    if not isinstance(value, dict) or not any(value.get(field) for field in ("code", "message")):
         return None
-    texts = {key: value[key] for key in ("code", "message", "param") if isinstance(value.get(key), str)}
-    return JobError(**texts)
+    texts = {field: text for field in ("code", "message", "param") if isinstance(text := value.get(field), str)}
+    return JobError(**{field: redact(text, key) for field, text in texts.items()})
 
 
 def _hyperparameters(job: Mapping[str, object]) -> dict[str, object]:
@@ -148,18 +202,3 @@ def _hyperparameters(job: Mapping[str, object]) -> dict[str, object]:
     top = job.get("hyperparameters")
     found = inner if isinstance(inner, dict) else top if isinstance(top, dict) else {}
     return {str(key): value for key, value in found.items() if value is not None}
-
-
-def _labels(metadata: object) -> Labels | None:
-    if not isinstance(metadata, dict):
-        return None
-    spec, digest = metadata.get(LABEL_SPEC), metadata.get(LABEL_DIGEST)
-    if not (isinstance(spec, str) and isinstance(digest, str)):
-        return None
-    attempt = str(metadata.get(LABEL_ATTEMPT, ""))
-    return Labels(
-        spec=spec,
-        digest=digest,
-        attempt=int(attempt) if attempt.isdecimal() else 1,
-        repo=str(metadata.get(LABEL_REPO, "")),
-    )

@@ -8,13 +8,16 @@ import pytest
 
 from ftops.lockfile import DataFile, Inputs, JobError
 from ftops.plan.observed import Labels, State
-from ftops.remote.dialect import job_request, marked_suffix, remote_name
+from ftops.remote.dialect import job_request, mark, marked_suffix, remote_name
 from ftops.remote.errors import Effect, RemoteError, call, redact
 from ftops.remote.profiles import profile
 from ftops.remote.provider import Provider
 from ftops.remote.read import checkpoint_record, job_seen
 
 JOB = {"id": "ftjob-1", "status": "running", "model": "m", "created_at": 1_750_000_000}
+
+
+KEY = "plain-words-as-a-key"
 
 
 class Answer:
@@ -29,31 +32,31 @@ class Answer:
 
 @pytest.mark.parametrize("error", [None, {}, {"code": None, "message": None, "param": None}])
 def test_all_three_spellings_of_no_error_are_none(error: object) -> None:
-    assert job_seen(Answer(JOB | {"error": error})).error is None
+    assert job_seen(Answer(JOB | {"error": error}), KEY).error is None
 
 
 def test_an_error_is_the_provider_s_words() -> None:
     error = {"code": "invalid_n_examples", "message": "too few", "param": "training_file"}
-    assert job_seen(Answer(JOB | {"error": error})).error == JobError(**error)
+    assert job_seen(Answer(JOB | {"error": error}), KEY).error == JobError(**error)
 
 
 def test_resolved_hyperparameters_are_the_method_s_or_the_top_level_s() -> None:
     method = {"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.1, "n_epochs": None}}}
-    assert job_seen(Answer(JOB | {"method": method, "hyperparameters": None})).hyperparameters == {"beta": 0.1}
-    assert job_seen(Answer(JOB | {"hyperparameters": {"n_epochs": 3}})).hyperparameters == {"n_epochs": 3}
-    assert job_seen(Answer(JOB)).hyperparameters == {}
+    assert job_seen(Answer(JOB | {"method": method, "hyperparameters": None}), KEY).hyperparameters == {"beta": 0.1}
+    assert job_seen(Answer(JOB | {"hyperparameters": {"n_epochs": 3}}), KEY).hyperparameters == {"n_epochs": 3}
+    assert job_seen(Answer(JOB), KEY).hyperparameters == {}
 
 
 def test_labels_are_ours_or_none() -> None:
     metadata = {"ftops.spec": "elle", "ftops.digest": "sha256:0", "ftops.attempt": "two", "ftops.repo": "r"}
-    assert job_seen(Answer(JOB | {"metadata": metadata})).labels == Labels(
+    assert job_seen(Answer(JOB | {"metadata": metadata}), KEY).labels == Labels(
         spec="elle", digest="sha256:0", attempt=1, repo="r"
     )
-    assert job_seen(Answer(JOB | {"metadata": {"mine": "yes"}})).labels is None
+    assert job_seen(Answer(JOB | {"metadata": {"mine": "yes"}}), KEY).labels is None
 
 
 def test_an_unknown_status_is_pending() -> None:
-    assert job_seen(Answer(JOB | {"status": "warming_up"})).state is State.PENDING
+    assert job_seen(Answer(JOB | {"status": "warming_up"}), KEY).state is State.PENDING
 
 
 @pytest.mark.parametrize(
@@ -70,15 +73,15 @@ def test_an_unknown_status_is_pending() -> None:
 )
 def test_what_is_not_the_dialect_is_said_to_be_unreadable(answer: object) -> None:
     with pytest.raises(RemoteError) as caught:
-        job_seen(answer)
+        job_seen(answer, KEY)
     assert caught.value.problem.code == "remote-answer"
 
 
 def test_metrics_that_are_no_numbers_are_left_out() -> None:
     metrics = {"step": 3, "train_loss": 0.5, "valid_loss": None, "odd": "x", "flag": True}
     value = {"fine_tuned_model_checkpoint": "ft:1", "step_number": 3, "metrics": metrics}
-    assert checkpoint_record(Answer(value)).metrics == {"train_loss": 0.5}
-    assert checkpoint_record(Answer(value | {"metrics": None})).metrics == {}
+    assert checkpoint_record(Answer(value), KEY).metrics == {"train_loss": 0.5}
+    assert checkpoint_record(Answer(value | {"metrics": None}), KEY).metrics == {}
 
 
 def client(answer: httpx2.Response | Exception) -> openai.OpenAI:
@@ -90,7 +93,7 @@ def client(answer: httpx2.Response | Exception) -> openai.OpenAI:
         return answer
 
     transport = httpx2.MockTransport(handle)
-    return openai.OpenAI(api_key="k", max_retries=0, http_client=openai.DefaultHttpxClient(transport=transport))
+    return openai.OpenAI(api_key=KEY, max_retries=0, http_client=openai.DefaultHttpxClient(transport=transport))
 
 
 def error_body(code: str | None = None, message: str = "no") -> dict[str, object]:
@@ -120,16 +123,16 @@ def test_a_status_says_whether_the_effect_happened(
 ) -> None:
     answer = httpx2.Response(status, json=error_body(api_code))
     with pytest.raises(RemoteError) as caught:
-        call(client(answer).fine_tuning.jobs.create, model="m", training_file="f")
+        call(KEY, client(answer).fine_tuning.jobs.create, model="m", training_file="f")
     assert (caught.value.problem.code, caught.value.effect) == (code, effect)
 
 
 def test_a_wrong_key_is_not_repeated() -> None:
     answer = httpx2.Response(401, json=error_body("invalid_api_key", "Incorrect API key provided: sk-proj-abc***xyz9"))
     with pytest.raises(RemoteError) as caught:
-        call(client(answer).models.list)
+        call(KEY, client(answer).models.list)
     assert "abc" not in caught.value.problem.summary
-    assert redact("token sk-1234567890 and Bearer abcdefghij") == "token sk-… and Bearer-…"
+    assert redact("token sk-1234567890 and Bearer abcdefghij", KEY) == "token sk-… and Bearer-…"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ def test_a_wrong_key_is_not_repeated() -> None:
 )
 def test_a_lost_connection_is_doubtful_unless_there_never_was_one(error: Exception, effect: Effect) -> None:
     with pytest.raises(RemoteError) as caught:
-        call(client(error).models.list)
+        call(KEY, client(error).models.list)
     assert (caught.value.problem.code, caught.value.effect) == ("remote-unreachable", effect)
 
 
@@ -191,9 +194,9 @@ def test_a_request_is_the_api_s_own_body() -> None:
 def test_a_provider_without_metadata_gets_the_digest_in_the_suffix() -> None:
     body = job_request(INPUTS, model="base", profile=profile("nebius"), labels=LABELS)
     assert body["hyperparameters"] == {"n_epochs": 3}
-    assert body["suffix"] == "mine-bbbbbbbbbbbb"
+    assert body["suffix"] == f"mine-{mark(LABELS)}"
     assert body.keys() == {"model", "training_file", "hyperparameters", "suffix", "integrations"}
-    assert len(marked_suffix("s" * 64, LABELS.digest)) == 64
+    assert len(marked_suffix("s" * 64, LABELS)) == 64
 
 
 def test_an_uploaded_file_is_named_by_its_content() -> None:
