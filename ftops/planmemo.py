@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from hashlib import sha256
 
 from ftops import __version__
@@ -44,7 +43,7 @@ def recall(arguments: list[str]) -> str | None:
         return None
 
 
-def remember(root: os.PathLike[str], paths: list[str], text: str) -> None:
+def remember(root: os.PathLike[str], paths: list[str], text: str, *, since: float) -> None:
     """Keep *text* as the answer to this very command line, for as long as *paths* stay as they are.
 
     Args:
@@ -52,9 +51,13 @@ def remember(root: os.PathLike[str], paths: list[str], text: str) -> None:
         paths: All that the answer depends on, relative to *root*: files, files that are not there, and folders, whose
             time changes with the names in them.
         text: Without its final newline.
+        since: When the first of *paths* was read, in unix seconds: what changed after it may not be in the answer.
     """
-    signature, newest = _signature(os.fspath(root), paths)
-    if newest > time.time() - SETTLED_SECONDS or any("\n" in path for path in paths):
+    try:
+        signature, newest = _signature(os.fspath(root), paths)
+    except OSError:
+        return
+    if newest > since - SETTLED_SECONDS or any("\n" in path for path in paths):
         return
     target = os.path.join(root, FILE)  # noqa: PTH118
     temporary = f"{target}.{os.getpid()}"

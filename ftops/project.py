@@ -165,12 +165,13 @@ def with_source(project: Project, problems: Iterable[Diagnostic]) -> tuple[Diagn
 
 
 def paths_read(project: Project, specs: Iterable[Spec]) -> list[str]:
-    """All that a plan of *specs*, all there are, depends on: files, those not there, and folders of specs."""
+    """All that a plan of *specs*, all there are, depends on: files, those not there, and folders of specs and data."""
     found = [CONFIG_FILE, project.lock_name, f"{project.lock_name}.recovery", *_spec_paths(project)]
     folders = {path.rpartition("/")[0] for path in found[3:]} | {project.config.specs}
     for parent, names, _ in os.walk(project.root / project.config.specs):
         folders |= {(Path(parent) / name).relative_to(project.root).as_posix() for name in names}
     data = {path for spec in specs for path in (spec.training_file, spec.validation_file) if path}
+    folders |= {path.rpartition("/")[0] or "." for path in data}
     return sorted({*found, *folders, *data})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from ftops.cli import frame
@@ -40,6 +42,7 @@ def plan(
     from ftops.report.machine import plan_json  # noqa: PLC0415
     from ftops.report.plan import render_plan  # noqa: PLC0415
 
+    began = time.time()
     world = frame.open_world(target)
     options = reconcile.Options(selectors=selectors, retry_failed=retry_failed)
     planned = reconcile.plan(world, options, provider=world.provider() if refresh else None)
@@ -52,5 +55,5 @@ def plan(
         frame.answer(text)
         if not (refresh or selectors or planned.pending or planned.warnings):
             specs = [change.desired.spec for change in planned.changes if change.desired]
-            remember(world.project.root, paths_read(world.project, specs), text)
+            remember(world.project.root, paths_read(world.project, specs), text, since=began)
     return CHANGES_PENDING if detailed_exitcode and planned.pending else 0
