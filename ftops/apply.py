@@ -81,7 +81,7 @@ class Applier:
             case Kind.FORGET:
                 self.creator.settle(change.name)
                 self.ledger.save(forgotten(self.lock, change.name))
-                return _done(change, "is history now; its models stay at the provider")
+                return _done(change, _farewell(change.recorded))
             case _:
                 return None
 
@@ -101,7 +101,7 @@ class Applier:
         generation = self.ledger.entry(parent).generation
         if generation and state_of(generation.job.status) in {State.FAILED, State.CANCELLED}:
             return f"waits for {parent}, whose job {generation.job.status}"
-        return f"waits for {parent}: `ftops reconcile` goes on when its model is there"
+        return f"waits for {parent}"
 
     def _adopt(self, change: Change) -> Outcome:
         old = change.recorded
@@ -163,6 +163,12 @@ class Applier:
 def _desired(change: Change) -> Desired:
     assert change.desired is not None
     return change.desired
+
+
+def _farewell(generation: Generation | None) -> str:
+    if generation and state_of(generation.job.status) in UNFINISHED:
+        return f"is history now; its job {generation.job.id} goes on: `ftops cancel {generation.job.id}` ends it"
+    return "is history now; its models stay at the provider"
 
 
 def _is_of(generation: Generation | None, job: JobSeen) -> bool:

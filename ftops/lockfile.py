@@ -15,7 +15,7 @@ from ftops.digest import Digest, digest_of
 VERSION = 1
 """A reader refuses a greater one. A new field raises it: a reader that dropped what it does not know would lose ids."""
 
-REBUILD = "take the file from git (`git checkout -- {path}`), or run `ftops lock rebuild`"
+REBUILD = "take the file from git (`git checkout HEAD -- {path}`), or run `ftops lock rebuild`"
 
 
 class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -232,7 +232,7 @@ def verify(lock: Lockfile, path: str) -> tuple[Diagnostic, ...]:
 
 def broken(lock: Lockfile) -> dict[str, list[str]]:
     """What does not match, by the name of the entry; empty if all is as ftops wrote it."""
-    found = {name: _broken(entry, lock.target) for name, entry in sorted(lock.models.items())}
+    found = {name: _broken(name, entry, lock.target) for name, entry in sorted(lock.models.items())}
     return {name: what for name, what in found.items() if what}
 
 
@@ -284,7 +284,7 @@ def with_superseded(lock: Lockfile, name: str, generation: Generation) -> Lockfi
 
 def with_entry(lock: Lockfile, name: str, entry: Entry) -> Lockfile:
     """Record *entry* whole, its chain hashed anew."""
-    return msgspec.structs.replace(lock, models={**lock.models, name: _sealed(entry)})
+    return msgspec.structs.replace(lock, models={**lock.models, name: _sealed(name, entry)})
 
 
 def forgotten(lock: Lockfile, name: str) -> Lockfile:
@@ -298,9 +298,9 @@ def forgotten(lock: Lockfile, name: str) -> Lockfile:
     return msgspec.structs.replace(lock, models={key: old for key, old in lock.models.items() if key != name})
 
 
-def _sealed(entry: Entry) -> Entry:
-    """Hash the chain anew, oldest first."""
-    before, sealed = "", []
+def _sealed(name: str, entry: Entry) -> Entry:
+    """Hash the chain anew, oldest first; it begins with the entry's name."""
+    before, sealed = name, []
     for generation in entry.generations:
         sealed.append(msgspec.structs.replace(generation, hash=_hash(generation, before)))
         before = sealed[-1].hash
@@ -313,8 +313,8 @@ def _hash(generation: Generation, before: str) -> str:
     return digest_of({"before": before, "content": content})
 
 
-def _broken(entry: Entry, target: str) -> list[str]:
-    before, found = "", []
+def _broken(name: str, entry: Entry, target: str) -> list[str]:
+    before, found = name, []
     for number, generation in enumerate(entry.generations, start=1):
         if generation.hash != _hash(generation, before):
             found.append(f"the hash of generation {number} does not match its content")
@@ -331,7 +331,7 @@ def _malformed(content: bytes, path: str, message: str) -> Diagnostic:
     line = content[: int(offset[1])].count(b"\n") + 1 if offset else None
     return Diagnostic(
         code="lock-malformed",
-        summary=f"`{path}` is not a lockfile: {message[:1].lower()}{message[1:]}",
+        summary=f"`{path}` is not a lockfile: {_lowered(message)}",
         place=Place(path=path, line=line),
         why="only ftops writes it; a merge conflict or an edit by hand leaves it unreadable",
         fix=REBUILD.format(path=path),
@@ -342,8 +342,13 @@ def _bad_entry(content: bytes, path: str, name: str, message: str) -> Diagnostic
     at = content.find(msgspec.json.encode(name) + b":")
     return Diagnostic(
         code="lock-malformed",
-        summary=f"the entry `{name}` of `{path}` is damaged: {message[:1].lower()}{message[1:]}",
+        summary=f"the entry `{name}` of `{path}` is damaged: {_lowered(message)}",
         place=Place(path=path, line=content[:at].count(b"\n") + 1 if at >= 0 else None),
         why="only ftops writes it; a merge conflict or an edit by hand leaves it unreadable",
         fix=REBUILD.format(path=path),
     )
+
+
+def _lowered(message: str) -> str:
+    """A sentence as the rest of one; `JSON` stays as it is."""
+    return message if message[:2].isupper() else f"{message[:1].lower()}{message[1:]}"

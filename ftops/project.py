@@ -368,6 +368,6 @@ def _unknown_target(name: str, config: Config) -> Diagnostic:
         code="target-unknown",
         summary=f"no target `{name}` is configured",
         place=Place(path=CONFIG_FILE),
-        why=f"there are {known}",
+        why=f"the targets are: {known}",
         fix=f"did you mean `{near}`?" if near else f"declare it in `{CONFIG_FILE}` under `targets:`",
     )

@@ -24,6 +24,7 @@ from ftops.plan.rebuild import rebuilt, unrecorded
 from ftops.project import Project, make_state_folder, read_data, read_specs, with_source
 from ftops.remote.connect import connect
 from ftops.remote.profiles import profile
+from ftops.spec.nearest import did_you_mean, one_of
 from ftops.upload import Uploader
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from ftops.plan.changes import Outcome
     from ftops.plan.observed import Observed
     from ftops.remote.provider import Provider
+    from ftops.spec.model import Spec
 
+ENDED_WITH_CHECKPOINTS = frozenset({State.SUCCEEDED, State.CANCELLED})
 RECONCILED = frozenset({Kind.COLLECT, Kind.ADOPT})
 """What `reconcile` does without being asked again: it records, and pays for nothing."""
 
@@ -133,7 +136,7 @@ def rebuild(world: World, recorded: Lockfile, *, provider: Provider, store: Lock
         wanted = _gather(world.project, recorded)
         observed = _observe(provider, wanted, recorded)
         missing = unrecorded(recorded, observed.jobs)
-        checkpoints = {job.id: provider.checkpoints(job.id) for job in missing if job.state is State.SUCCEEDED}
+        checkpoints = {job.id: provider.checkpoints(job.id) for job in missing if job.state in ENDED_WITH_CHECKPOINTS}
         store.save(rebuilt(recorded, wanted.desired, observed, checkpoints), spent=False)
     return tuple(sorted({job.labels.spec for job in missing if job.labels}))
 
@@ -172,6 +175,7 @@ def _read(project: Project, recorded: Lockfile) -> _Wanted:
     desired = resolve(specs, files, config=project.config, target=project.target, recorded=recorded)
     methods = profile(project.target.profile).methods
     refused = [_unsupported(each, project) for each in desired if each.spec.method.type not in methods]
+    refused += [problem for each in desired if (problem := _unknown_model(each, project))]
     if refused:
         raise ProblemsError(*refused)
     return _Wanted(target=project.target.name, desired=desired, warnings=warnings)
@@ -241,17 +245,34 @@ def _stale() -> Diagnostic:
 
 
 def _unsupported(desired: Desired, project: Project) -> Diagnostic:
-    span = desired.spec.places.get("method.type") or desired.spec.places.get("method")
     methods = ", ".join(profile(project.target.profile).methods)
     return Diagnostic(
         code="method-unsupported",
         summary=f"the target `{project.target.name}` cannot train with the method `{desired.spec.method.type}`",
-        place=Place(
-            path=desired.spec.path,
-            line=span.line if span else None,
-            column=span.column if span else None,
-            end_column=span.end_column if span else None,
-        ),
+        place=_place(desired.spec, "method.type", "method"),
         why=f"its profile `{project.target.profile}` trains: {methods}",
         fix="choose another method, or another target with `--target`",
     )
+
+
+def _unknown_model(desired: Desired, project: Project) -> Diagnostic | None:
+    """A base model that this target is known not to have; one that it may have is left to the provider."""
+    known, model = profile(project.target.profile).models, desired.inputs.model
+    if not known or not isinstance(model, str) or model in known or model.startswith("ft:"):
+        return None
+    return Diagnostic(
+        code="model-unknown",
+        summary=f"the target `{project.target.name}` has no model `{model}`",
+        place=_place(desired.spec, "model"),
+        why=f"its profile `{project.target.profile}` trains {one_of(known)}; another spec is written `{{spec: name}}`",
+        fix=did_you_mean(
+            model, known, otherwise=f"name one, or map it in `ftops.yaml`: `models: {{{model}: {known[0]}}}`"
+        ),
+    )
+
+
+def _place(spec: Spec, *fields: str) -> Place:
+    span = next((spec.places[field] for field in fields if field in spec.places), None)
+    if span is None:
+        return Place(path=spec.path)
+    return Place(path=spec.path, line=span.line, column=span.column, end_column=span.end_column)

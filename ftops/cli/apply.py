@@ -10,10 +10,13 @@ import click
 from ftops.cli import frame
 from ftops.cli.follow import follow
 from ftops.diagnostics import Diagnostic, ProblemsError
+from ftops.plan.changes import PAID, Kind
 
 if TYPE_CHECKING:
     from ftops.plan.plan import Plan
 
+ASKED = PAID | {Kind.SELECT, Kind.FORGET}
+"""What a person is asked about; the rest only records what is there."""
 REFUSED = 3
 WRONG_USAGE = 64
 
@@ -53,12 +56,14 @@ def apply(
     planned = reconcile.plan(world, options, provider=provider)
     frame.warn(planned.warnings)
     if not (as_json or quiet):
-        frame.say(render_plan(planned, colour=frame.colour(), width=frame.width(), next_step=False) + "\n")
+        frame.say(render_plan(planned, colour=frame.colour(), width=frame.width(), next_step=not planned.pending))
     _check(planned, checksum, yes=yes)
     tell = frame.silent if quiet else frame.tell
     outcomes = reconcile.apply(world, planned, options, provider=provider, tell=tell)
     if wait:
         outcomes += follow(world, options, provider=provider, quiet=quiet, told=outcomes)
+    elif outcomes and not (quiet or as_json):
+        frame.say("next: `ftops reconcile` records what comes of it, `ftops reconcile --wait` follows it")
     if as_json:
         frame.answer_json(outcomes_json(outcomes))
     return frame.exit_code(outcomes)
@@ -69,10 +74,12 @@ def _check(planned: Plan, checksum: str | None, *, yes: bool) -> None:
     if checksum is not None:
         if checksum != planned.checksum:
             raise ProblemsError(_other_plan(checksum, planned.checksum), exit_code=REFUSED)
-    elif planned.pending and not yes:
+    elif any(change.kind in ASKED for change in planned.changes) and not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise ProblemsError(_cannot_ask(planned.checksum), exit_code=WRONG_USAGE)
-        click.confirm("Carry this out?", abort=True, err=True)
+        click.echo(err=True)
+        if not click.confirm("Carry this out?", err=True):
+            raise click.exceptions.Exit(0)
 
 
 def _other_plan(wanted: str, found: str) -> Diagnostic:

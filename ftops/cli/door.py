@@ -37,7 +37,7 @@ def run(command: click.Command, arguments: Sequence[str] | None) -> int:
         error.show()
         return PROBLEM
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\nstopped: what was sent stays recorded, and jobs go on training", err=True)
+        click.echo("\nstopped; what was submitted goes on by itself, and `ftops reconcile --wait` follows it", err=True)
         return INTERRUPTED
     except SystemExit:
         # So click tells that the reader of a pipe went away, such as `head`: nobody is left to hear more, and it is
@@ -100,5 +100,5 @@ def _show_bug(error: Exception) -> None:
     place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119  # text, not a path
     # The text of an exception may hold a row of data or a key, so only its type is shown.
     click.echo(f"error[bug]: ftops itself failed: {type(error).__name__} at {place}", err=True)
-    click.echo("  why: this is a mistake in ftops, not in your project; nothing that was sent is lost", err=True)
-    click.echo("  fix: please report it with the output of the same command under `FTOPS_TRACEBACK=1`", err=True)
+    click.echo("why: this is a mistake in ftops, not in your project; nothing that was sent is lost", err=True)
+    click.echo("fix: please report it with the output of the same command under `FTOPS_TRACEBACK=1`", err=True)

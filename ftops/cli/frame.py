@@ -12,7 +12,7 @@ import click
 
 from ftops.cli.door import show_problems, wants_colour
 from ftops.clock import SystemClock
-from ftops.diagnostics import Diagnostic, ProblemsError, Severity
+from ftops.diagnostics import Diagnostic, ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,11 +130,14 @@ def entry_of(lock: Lockfile, spec: str) -> Entry:
 
 
 def generation_of(lock: Lockfile, spec: str) -> Generation:
-    """The newest generation of *spec*; of one that nothing asks for any more, the last that there was.
+    """The newest generation of *spec*, or the one whose job has this id.
 
     Raises:
         ProblemsError: There is none.
     """
+    for entry in lock.models.values():
+        if found := next((each for each in entry.generations if each.job.id == spec), None):
+            return found
     generations = entry_of(lock, spec).generations
     if generations:
         return generations[-1]
@@ -144,6 +147,5 @@ def generation_of(lock: Lockfile, spec: str) -> Generation:
             summary=f"`{spec}` has no job yet",
             why="its create was begun, and is finished by the next `ftops reconcile`",
             fix="run `ftops reconcile`",
-            severity=Severity.ERROR,
         )
     )

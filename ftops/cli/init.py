@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -31,6 +31,8 @@ def init() -> None:
     root = frame.current_folder()
     if blocked := [path for path in TEMPLATES if _is_blocked(root, path)]:
         raise ProblemsError(*(_in_the_way(path) for path in blocked))
+    if outer := next((folder for folder in root.parents if (folder / "ftops.yaml").exists()), None):
+        frame.say(f"note: this folder lies in the project {outer}; from here on down, the new one hides it")
     written = [path for path, template in TEMPLATES.items() if _write(root / path, _text(template, root), path)]
     for path in written:
         frame.say(f"wrote {path}")
@@ -88,4 +90,4 @@ def _text(template: str, root: Path) -> str:
 def _project_name(root: Path) -> str:
     """Labels jobs at the provider, so it must not depend on where the repository is checked out."""
     name = (origin_name(root) or root.name).rpartition("/")[2]
-    return re.sub(r"[^a-z0-9._-]+", "-", name.lower())[:100].strip("-._") or "models"
+    return json.dumps(name[:100] or "models", ensure_ascii=False)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("spec")
 @frame.target_option
 def cancel(spec: str, target: str | None) -> None:
-    """Cancel the running job of SPEC; it is not tried again until the spec changes."""
+    """Cancel the newest job of SPEC, or a job by its id; it is not tried again until the spec changes."""
     provider, job_id = _job(spec, target)
     _tell(spec, provider.cancel(job_id))
 
@@ -26,7 +26,7 @@ def cancel(spec: str, target: str | None) -> None:
 @click.argument("spec")
 @frame.target_option
 def pause(spec: str, target: str | None) -> None:
-    """Pause the running job of SPEC; ftops never resumes it by itself."""
+    """Pause the newest job of SPEC, or a job by its id; ftops never resumes it by itself."""
     provider, job_id = _job(spec, target)
     _tell(spec, provider.pause(job_id))
 
@@ -35,7 +35,7 @@ def pause(spec: str, target: str | None) -> None:
 @click.argument("spec")
 @frame.target_option
 def resume(spec: str, target: str | None) -> None:
-    """Resume the paused job of SPEC."""
+    """Resume the paused job of SPEC, or a job by its id."""
     provider, job_id = _job(spec, target)
     _tell(spec, provider.resume(job_id))
 

@@ -67,7 +67,7 @@ def rebuild(target: str | None) -> None:
 
     world = frame.open_world(target)
     store = world.store()
-    recorded, problems = _sound(store, world.project.target.name)
+    recorded, problems = _damaged(store, world.project.target.name)
     provider = world.provider()
     if problems:
         frame.warn(problems)
@@ -75,11 +75,12 @@ def rebuild(target: str | None) -> None:
     names = rebuild_from_labels(world, recorded, provider=provider, store=store)
     for name in names:
         frame.say(f"{name}: recorded again")
-    frame.say(f"{store.name}: jobs of {counted(len(names), 'spec')} were not recorded")
+    missing = f"recorded the missing jobs of {counted(len(names), 'spec')}" if names else "nothing was missing"
+    frame.say(f"{store.name}: {missing}")
 
 
-def _sound(store: LockStore, target: str) -> tuple[Lockfile, tuple[Diagnostic, ...]]:
-    """What can be relied on of the lockfile, and what is wrong with the rest."""
+def _damaged(store: LockStore, target: str) -> tuple[Lockfile, tuple[Diagnostic, ...]]:
+    """What can be read of the lockfile, and what is wrong with it."""
     from ftops import lockfile  # noqa: PLC0415  # as above
 
     try:
@@ -88,9 +89,4 @@ def _sound(store: LockStore, target: str) -> tuple[Lockfile, tuple[Diagnostic, .
         if error.problems[0].code != "lock-malformed":
             raise
         return Lockfile(target=target), error.problems
-    models = {
-        name: entry
-        for name, entry in recorded.models.items()
-        if not lockfile.verify(Lockfile(target=target, models={name: entry}), store.name)
-    }
-    return Lockfile(target=target, models=models), lockfile.verify(recorded, store.name)
+    return recorded, lockfile.verify(recorded, store.name)

@@ -14,7 +14,7 @@ from ftops.plan.observed import State
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job ends.")
 @frame.json_option
 def logs(spec: str, target: str | None, *, follow: bool, as_json: bool) -> None:
-    """Show what the newest job of SPEC said, oldest first."""
+    """Show what the newest job of SPEC, or a job by its id, said; oldest first."""
     from ftops.report.events import render_event  # noqa: PLC0415  # commands load what they use
 
     world = frame.open_world(target)

@@ -6,6 +6,7 @@ import click
 
 from ftops.cli import frame
 from ftops.cli.follow import follow
+from ftops.plan.changes import Kind
 
 
 @click.command()
@@ -30,9 +31,11 @@ def reconcile(selectors: tuple[str, ...], target: str | None, *, wait: bool, as_
     else:
         tell = frame.silent if quiet else frame.tell
         plan, outcomes = path.reconcile(world, options, provider=provider, tell=tell)
-        left = path.outstanding(plan)
         if not quiet:
-            frame.say(_summary(len(outcomes), len(left)))
+            frame.say(_summary(len(outcomes), len(path.outstanding(plan))))
+            for change in plan.changes:
+                if change.kind is Kind.PAUSED:
+                    frame.say(f"{change.name}: {change.reason}")
     if as_json:
         frame.answer_json(outcomes_json(outcomes))
     return frame.exit_code(outcomes)

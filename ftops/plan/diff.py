@@ -15,6 +15,7 @@ from ftops.plan.rebuild import unrecorded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ftops.digest import Digest
     from ftops.lockfile import JobError
 
 
@@ -35,11 +36,11 @@ def diff(
     """
     wanted = tuple(desired)
     changes = [_wanted(want, recorded, observed, retry_failed=retry_failed) for want in wanted]
-    names = {want.name for want in wanted}
+    asked = {want.name: want.digest for want in wanted}
     for name, entry in recorded.models.items():
-        if (entry.generation or entry.intent) and name not in names:
+        if (entry.generation or entry.intent) and name not in asked:
             changes.append(Change(name=name, kind=Kind.FORGET, reason="no spec asks for it", recorded=entry.generation))
-        changes.extend(_superseded(name, entry, observed))
+        changes.extend(_superseded(name, entry, asked.get(name), observed))
     if observed:
         changes.extend(_unaccounted(changes, recorded, observed))
     return tuple(changes)
@@ -67,6 +68,8 @@ def _wanted(want: Desired, recorded: Lockfile, observed: Observed | None, *, ret
         changed = causes(current.inputs, want.inputs)
         why = f"its inputs changed{reason}"
         return _create(want, Kind.REPLACE, why, recorded, causes=changed, recorded=current, attempt=again)
+    if twin := _twin(want, recorded):
+        reason += f"; `{twin}` asks for the very same and has a job, but specs share none"
     return _create(want, Kind.CREATE, NO_JOB + reason, recorded, attempt=again)
 
 
@@ -134,10 +137,11 @@ def _trained(want: Desired, current: Generation, observed: Observed | None) -> C
     return _change(want, Kind.NONE, current.model, recorded=current)
 
 
-def _superseded(name: str, entry: Entry, observed: Observed | None) -> Iterator[Change]:
-    """Jobs that history holds as still running: their models are collected too, so that no id is lost."""
-    for generation in entry.history:
-        if state_of(generation.job.status) in UNFINISHED:
+def _superseded(name: str, entry: Entry, asked: Digest | None, observed: Observed | None) -> Iterator[Change]:
+    """Jobs that still run, though nothing asks for them: their models are collected too, so that no id is lost."""
+    for generation in entry.generations:
+        is_asked_for = generation is entry.generation and generation.digest == asked
+        if not is_asked_for and state_of(generation.job.status) in UNFINISHED:
             seen = observed.job(generation.job.id) if observed else None
             yield _outstanding(name, generation, seen, observed)
 
@@ -158,6 +162,18 @@ def _is_gone(seen: JobSeen | None, earlier: Generation | None, observed: Observe
         model = earlier.model if earlier and earlier.job.id == seen.id else seen.fine_tuned_model
         return ready and model is not None and model not in observed.models
     return earlier is not None and earlier.model is not None and earlier.model not in observed.models
+
+
+def _twin(want: Desired, recorded: Lockfile) -> str | None:
+    """Another spec that was trained with the same inputs: a copy, or this one under its former name."""
+    return next(
+        (
+            name
+            for name, entry in recorded.models.items()
+            if name != want.name and any(generation.digest == want.digest for generation in entry.generations)
+        ),
+        None,
+    )
 
 
 def _is_promised_again(want: Desired, current: Generation, recorded: Lockfile) -> bool:

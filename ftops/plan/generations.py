@@ -33,7 +33,7 @@ def begun(digest: Digest, inputs: Inputs, job: JobSeen, *, intent: Intent | None
     return Generation(
         digest=digest,
         inputs=with_ids(inputs, job),
-        request=intent.request if intent and intent.request else as_seen(job),
+        request=intent.request if intent and intent.request else as_asked(inputs, job),
         job=JobRecord(id=job.id, status=job.status, created_at=job.created_at),
         attempt=job.labels.attempt if job.labels else intent.attempt if intent else 1,
         commit=intent.commit if intent else commit,
@@ -103,6 +103,12 @@ def with_ids(inputs: Inputs, job: JobSeen) -> Inputs:
     if validation:
         validation = msgspec.structs.replace(validation, file_id=job.validation_file)
     return msgspec.structs.replace(inputs, training_file=training, validation_file=validation)
+
+
+def as_asked(inputs: Inputs, job: JobSeen) -> dict[str, object]:
+    """The request of an adopted job: what was asked for, not what the provider made of it."""
+    asked = {"method": inputs.method, "suffix": inputs.suffix, "seed": inputs.seed}
+    return as_seen(job) | {key: value for key, value in asked.items() if value is not None}
 
 
 def as_seen(job: JobSeen) -> dict[str, object]:

@@ -71,9 +71,15 @@ def select(desired: Sequence[Desired], selectors: Iterable[str]) -> tuple[Desire
 
 def _matches(desired: Desired, selector: str) -> bool:
     if not selector.startswith("label:"):
-        return fnmatchcase(desired.name, selector)
+        return fnmatchcase(desired.name, _stem(selector))
     key, _, value = selector.removeprefix("label:").partition("=")
     return fnmatchcase(desired.spec.labels.get(key, ""), value or "?*")
+
+
+def _stem(selector: str) -> str:
+    """The name that a spec's path stands for, as a shell completes it."""
+    name, dot, ending = selector.rpartition("/")[2].rpartition(".")
+    return name if dot and ending in {"yaml", "yml"} else selector
 
 
 def _unmatched(selector: str, desired: Sequence[Desired]) -> Diagnostic:
@@ -81,7 +87,7 @@ def _unmatched(selector: str, desired: Sequence[Desired]) -> Diagnostic:
         code="selector-unmatched",
         summary=f"no spec matches `{selector}`",
         why="a selector is a spec's name, a glob such as `elle-*`, or a label such as `label:team=support`",
-        fix=did_you_mean(selector, [each.name for each in desired], otherwise="`ftops status` lists the specs"),
+        fix=did_you_mean(selector, [each.name for each in desired], otherwise="`ftops plan -v` lists all specs"),
     )
 
 

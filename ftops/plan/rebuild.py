@@ -8,7 +8,7 @@ import msgspec
 
 from ftops.digest import Digest
 from ftops.lockfile import Entry, Generation, JobRecord, Lockfile, with_entry
-from ftops.plan.generations import as_seen, ended, with_choice, with_ids
+from ftops.plan.generations import as_asked, as_seen, ended, with_choice, with_ids
 from ftops.plan.observed import UNFINISHED, State
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _generation(
     generation = Generation(
         digest=Digest(job.labels.digest),
         inputs=with_ids(inputs, job) if inputs else None,
-        request=as_seen(job),
+        request=as_asked(inputs, job) if inputs else as_seen(job),
         job=JobRecord(id=job.id, status=job.status, created_at=job.created_at),
         attempt=job.labels.attempt,
     )

@@ -19,6 +19,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     metadata: bool
     metadata_filter: bool
     methods: tuple[str, ...]
+    models: tuple[str, ...] = ()
     poll_seconds: float
     upload_bytes_max: int
 

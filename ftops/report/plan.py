@@ -141,6 +141,8 @@ def _footer(plan: Plan) -> list[str]:
         lines.append("next: `ftops reconcile` records what is there; it trains nothing new")
     elif Kind.BLOCKED in kinds:
         lines.append("next: mend the spec or its data, or try again as it is with `ftops apply --retry-failed`")
+    elif Kind.UNRECORDED in kinds:
+        lines.append("next: `ftops lock rebuild` records what is recorded nowhere")
     elif not kinds:
         lines.append("next: `ftops init` writes a first spec")
     return lines

@@ -128,6 +128,7 @@ def test_every_failed_create_ends_in_words_and_nothing_is_lost(
 
 
 def test_a_model_that_is_refused_does_not_keep_the_next_from_being_tried(team: Team) -> None:
+    team.config("litellm")
     team.spec("a", model="no-such-model")
     team.spec("b")
     refused, submitted = team.apply()

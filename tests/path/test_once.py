@@ -253,6 +253,7 @@ def test_a_removed_spec_takes_its_promise_along(team: Team) -> None:
 
 
 def test_a_refused_replacement_leaves_the_running_job_alone(team: Team) -> None:
+    team.config("litellm")
     team.spec("pong", epochs=LONG)
     team.apply()
     old = generation(team).job.id
@@ -330,3 +331,43 @@ def test_rebuild_knows_a_spec_by_what_it_ignores(team: Team) -> None:
     (team.root / "ftops.lock").unlink()
     team.rebuild()
     assert team.plan(refresh=True).pending == ()
+
+
+def test_a_job_whose_spec_was_edited_is_still_awaited_and_collected(team: Team) -> None:
+    team.spec("pong", epochs=LONG)
+    team.apply()
+    team.spec("pong", epochs=1)
+    assert [change.kind for change in team.plan().changes] == [Kind.REPLACE, Kind.AWAIT]
+    planned = team.settle()
+    assert [change.kind for change in planned.changes] == [Kind.REPLACE]
+    assert generation(team).model is not None
+
+
+def test_a_copied_spec_is_told_of_its_twin_and_still_gets_a_job_of_its_own(team: Team) -> None:
+    team.spec("pong", epochs=1)
+    team.apply()
+    team.spec("copy", epochs=1)
+    change = team.plan().changes[0]
+    assert (change.name, change.kind) == ("copy", Kind.CREATE)
+    assert "`pong` asks for the very same" in change.reason
+
+
+def test_a_model_that_the_target_has_not_is_found_before_anything_is_sent(team: Team) -> None:
+    team.spec("pong", model="tiny-bite-90k")
+    with pytest.raises(ProblemsError) as caught:
+        team.plan()
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.fix) == ("model-unknown", "did you mean `tiny-byte-90k`?")
+    assert problem.place is not None
+    assert problem.place.source == "model: tiny-bite-90k"
+
+
+def test_forgetting_a_job_that_still_trains_says_how_to_end_it(team: Team) -> None:
+    path = team.spec("pong", epochs=LONG)
+    team.apply()
+    job = generation(team).job.id
+    path.unlink()
+    outcome, *_ = team.apply()
+    assert f"`ftops cancel {job}`" in outcome.text
+    team.settle()
+    assert team.lock.models["pong"].history[0].model is not None

@@ -26,6 +26,7 @@ def test_a_selector_is_a_name_a_glob_or_a_label_and_takes_its_parents_along(make
     every = (parent, child, other)
     assert select(every, ()) == every
     assert select(every, ["other"]) == (other,)
+    assert select(every, ["../specs/other.yaml"]) == (other,)
     assert select(every, ["tuned-*"]) == (parent, child)
 
 
@@ -37,7 +38,7 @@ def test_a_label_selects_by_key_and_value(make: Maker) -> None:
         assert select(every, [selector]) == (labelled,)
 
 
-@pytest.mark.parametrize(("selector", "fix"), [("othr", "did you mean `other`?"), ("zzz", "`ftops status` lists")])
+@pytest.mark.parametrize(("selector", "fix"), [("othr", "did you mean `other`?"), ("zzz", "`ftops plan -v` lists")])
 def test_a_selector_that_matches_nothing_is_a_mistake(make: Maker, selector: str, fix: str) -> None:
     with pytest.raises(ProblemsError) as caught:
         select((make.desired("other"),), [selector])
