@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ftops.apply import Applier
 from ftops.create import Creator, Ledger
-from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.git import head_commit, origin_name
 from ftops.lockfile import Lockfile, broken, verify
 from ftops.lockstore import LockStore
@@ -75,9 +75,13 @@ def plan(world: World, options: Options, *, provider: Provider | None = None) ->
     Raises:
         ProblemsError: Configuration, specs, data or lockfile have problems: all that were found.
     """
-    recorded = world.store().read()
+    store = world.store()
+    recorded = store.read()
     wanted = _gather(world.project, recorded)
-    return _plan(wanted, recorded, _observe(provider, wanted, recorded) if provider else None, options)
+    planned = _plan(wanted, recorded, _observe(provider, wanted, recorded) if provider else None, options)
+    # A look at what was changed by hand does no harm; to write over it would, so there it is an error.
+    edited = tuple(replace(problem, severity=Severity.WARNING) for problem in verify(recorded, store.name))
+    return replace(planned, warnings=(*planned.warnings, *edited))
 
 
 def apply(

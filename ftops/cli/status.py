@@ -21,6 +21,7 @@ def status(selectors: tuple[str, ...], target: str | None, *, refresh: bool, as_
     world = frame.open_world(target)
     options = reconcile.Options(selectors=selectors)
     planned = reconcile.plan(world, options, provider=world.provider() if refresh else None)
+    frame.warn(planned.warnings)
     recorded = world.store().read()
     if as_json:
         frame.answer_json(status_json(planned, recorded))
