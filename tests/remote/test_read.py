@@ -133,6 +133,8 @@ def test_a_wrong_key_is_not_repeated() -> None:
         call(KEY, client(answer).models.list)
     assert "abc" not in caught.value.problem.summary
     assert redact("token sk-1234567890 and Bearer abcdefghij", KEY) == "token sk-… and Bearer-…"
+    assert redact("hf_abcdefghijkl, eyJhbGciOiJIUzI1NiJ9.eyJpc3M***c2ln", KEY) == "hf-… eyJ-…"
+    assert redact("the key k was too short to be one", "k") == "the key k was too short to be one"
 
 
 @pytest.mark.parametrize(
