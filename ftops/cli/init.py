@@ -90,4 +90,6 @@ def _text(template: str, root: Path) -> str:
 def _project_name(root: Path) -> str:
     """Labels jobs at the provider, so it must not depend on where the repository is checked out."""
     name = (origin_name(root) or root.name).rpartition("/")[2]
-    return json.dumps(name[:100] or "models", ensure_ascii=False)
+    # A folder's name need not be UTF-8, nor printable.
+    name = name.encode(errors="replace").decode()[:100] or "models"
+    return json.dumps(name, ensure_ascii=not name.isprintable())

@@ -84,7 +84,7 @@ def test_json_of_another_shape_is_no_bug_of_ours(trained: Shop, stranger: Strang
     before = trained.lock.read_bytes()
     for status in (200, 400):
         stranger.status, stranger.body = status, body
-        for command in ASKING:
+        for command in ASKING[3:]:  # the first three ask what `status --refresh` asks
             done = run(*command)
             assert done.code in {0, 1}, (command, done.err)
             assert done.code == len(done.codes), (command, done.err)

@@ -81,7 +81,10 @@ def test_nothing_is_written_if_something_is_in_the_way(folder: Path, run: Run, p
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("name", ["2024", "no", "1e3", "My Models", "モデル", "-", "x" * 200])
+@pytest.mark.parametrize(
+    "name",
+    ["2024", "no", "1e3", "My Models", "モデル", "-", "x" * 200, "a\nb: c", "\u2028\x7f", '"', "caf\udce9", "{}"],
+)
 def test_a_folder_of_any_name_gives_a_project_that_can_be_read(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
