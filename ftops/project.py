@@ -21,7 +21,6 @@ from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.filecache import FileCache
 from ftops.lockfile import DataFile
 from ftops.lockstore import lock_name
-from ftops.lockstore import make_state_folder as make_state_folder  # noqa: PLC0414  # whoever makes a project makes it
 from ftops.spec.config import Config, Target, parse_config
 from ftops.spec.graph import in_order
 from ftops.spec.model import Spec

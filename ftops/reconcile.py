@@ -14,14 +14,14 @@ from ftops.create import Creator, Ledger
 from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.git import head_commit, origin_name
 from ftops.lockfile import Lockfile, broken, verify
-from ftops.lockstore import LockStore
+from ftops.lockstore import LockStore, make_state_folder
 from ftops.plan.changes import PAID, Change, Kind
 from ftops.plan.desired import Desired, resolve
 from ftops.plan.diff import diff
 from ftops.plan.observed import UNFINISHED, State, state_of
 from ftops.plan.plan import Plan, checksum, select
 from ftops.plan.rebuild import rebuilt, unrecorded
-from ftops.project import Project, make_state_folder, read_data, read_specs, with_source
+from ftops.project import Project, read_data, read_specs, with_source
 from ftops.remote.connect import connect
 from ftops.remote.profiles import profile
 from ftops.spec.nearest import did_you_mean, one_of

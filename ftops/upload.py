@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftops.remote.dialect import remote_name
-from ftops.remote.errors import Effect, RemoteError
 
 if TYPE_CHECKING:
     from ftops.lockfile import DataFile, Inputs
@@ -41,19 +40,7 @@ class Uploader:
         name = remote_name(file)
         seen = self._there.get(name)
         if seen is None or seen.bytes != file.bytes or seen.status in {"error", "deleted"}:
-            seen = self._upload(file)
+            with self.project.open_data(file) as stream:
+                seen = self.provider.upload(file, stream)
         self._there[name] = self.provider.processed(seen)
         return msgspec.structs.replace(file, file_id=seen.id)
-
-    def _upload(self, file: DataFile) -> FileSeen:
-        with self.project.open_data(file) as stream:
-            try:
-                return self.provider.upload(file, stream)
-            except RemoteError as error:
-                if error.effect is Effect.NO:
-                    raise
-                # An upload costs nothing, so one look is enough: a second copy would do no harm.
-                found = self.provider.files().get(remote_name(file))
-                if found is None:
-                    raise
-                return found
