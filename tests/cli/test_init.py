@@ -42,6 +42,15 @@ def test_a_second_init_changes_nothing(folder: Path, run: Run) -> None:
     assert contents(folder) == before
 
 
+def test_a_project_within_a_project_is_told(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("init")
+    (folder / "inner").mkdir()
+    monkeypatch.chdir(folder / "inner")
+    done = run("init")
+    assert done.code == 0
+    assert f"lies in the project {folder}" in done.err
+
+
 def test_what_stands_there_is_kept(folder: Path, run: Run) -> None:
     (folder / "specs").mkdir()
     (folder / "specs/first-model.yaml").write_text("mine")

@@ -32,7 +32,7 @@ def test_a_job_is_paused_resumed_and_cancelled_by_its_spec_s_name(shop: Shop, ru
     assert run("resume", "pong").code == 0
     assert run("cancel", "pong").err.startswith(f"pong: job {job['id']} is cancel")
     await_status(shop, "cancelled")
-    collected = run("reconcile")
+    collected = run("reconcile", "--wait")
     assert collected.code == 0, collected.err
     assert "was cancelled" in collected.err
     assert "cancelled" in run("status").out
