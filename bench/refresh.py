@@ -11,6 +11,7 @@ from openai import DefaultHttpxClient, OpenAI
 
 from bench.common import Result, report, running_server
 from ftops.clock import SystemClock
+from ftops.plan.observed import Observed
 from ftops.remote.profiles import profile
 from ftops.remote.provider import Provider
 
@@ -29,7 +30,8 @@ def main() -> int:
     ):
         _make_jobs(client)
         calls.clear()
-        observed = Provider(client, profile("local"), repo=REPO, clock=SystemClock()).observe(known=())
+        provider = Provider(client, profile("local"), repo=REPO, clock=SystemClock())
+        observed = Observed(jobs=provider.jobs(known=()), models=provider.models())
     assert len(observed.jobs) == JOBS
     listed = sum(count for path, count in calls.items() if path.endswith("/fine_tuning/jobs"))
     return report(

@@ -18,7 +18,7 @@ from ftops.lockstore import LockStore, make_state_folder
 from ftops.plan.changes import PAID, Change, Kind
 from ftops.plan.desired import Desired, resolve
 from ftops.plan.diff import diff
-from ftops.plan.observed import UNFINISHED, State, state_of
+from ftops.plan.observed import UNFINISHED, Observed, State, state_of
 from ftops.plan.plan import Plan, checksum, select
 from ftops.plan.rebuild import rebuilt, unrecorded
 from ftops.project import Project, read_data, read_specs, with_source
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from ftops.clock import Clock
     from ftops.plan.changes import Outcome
-    from ftops.plan.observed import Observed
     from ftops.remote.provider import Provider
     from ftops.spec.model import Spec
 
@@ -121,7 +120,9 @@ def reconcile(
         # Models that were just collected may be what approved children wait for.
         ready = _plan(wanted, applier.lock, observed, options)
         outcomes += applier.carry_out((change for change in ready.changes if _is_approved(change)), tell)
-        seen = replace(observed, jobs=(*applier.made, *observed.jobs))
+        # What was made or recorded just now is there, though the look before it did not see it.
+        models = dict.fromkeys(model for model in _models(applier.lock) if model not in _models(recorded))
+        seen = Observed(jobs=(*applier.made, *observed.jobs), models={**observed.models, **models})
         return _plan(wanted, applier.lock, seen, options), outcomes
 
 
@@ -193,10 +194,15 @@ def _observe(provider: Provider, wanted: _Wanted, recorded: Lockfile) -> Observe
         known |= {(name, str(each.digest)) for each in entry.generations}
         known |= {(name, str(entry.intent.digest))} if entry.intent else set()
         running |= {each.job.id for each in entry.generations if state_of(each.job.status) in UNFINISHED}
-    seen = provider.observe(known)
-    lacking = sorted(running - {job.id for job in seen.jobs})
-    found = [job for job in map(provider.find_job, lacking) if job]
-    return replace(seen, jobs=(*seen.jobs, *found))
+    jobs = provider.jobs(known)
+    lacking = sorted(running - {job.id for job in jobs})
+    jobs += tuple(job for job in map(provider.find_job, lacking) if job)
+    # Models last: those of all jobs that were seen to have ended are among them.
+    return Observed(jobs=jobs, models=provider.models())
+
+
+def _models(lock: Lockfile) -> set[str]:
+    return {each.model for entry in lock.models.values() for each in entry.generations if each.model}
 
 
 def _verified(store: LockStore) -> Lockfile:

@@ -7,7 +7,7 @@ from hashlib import file_digest
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ftops.diagnostics import Diagnostic, Place
-from ftops.plan.observed import JobSeen, Labels, Observed
+from ftops.plan.observed import JobSeen, Labels
 from ftops.remote.dialect import mark, remote_name
 from ftops.remote.errors import Effect, RemoteError, call, redact, unreadable
 from ftops.remote.read import (
@@ -78,10 +78,6 @@ class Provider:
         self.profile = profile
         self.repo = repo
         self._clock = clock
-
-    def observe(self, known: Iterable[tuple[str, str]]) -> Observed:
-        """Look at this project's jobs and at all models; *known* as in `jobs`."""
-        return Observed(jobs=self.jobs(known), models=self.models())
 
     def jobs(self, known: Iterable[tuple[str, str]], *, digest: str | None = None) -> tuple[JobSeen, ...]:
         """This project's jobs, newest first; with *digest*, those that ask for just that.

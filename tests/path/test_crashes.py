@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from conftest import Team
 
 BOUNDARIES = (
-    (Provider, "observe"),
+    (Provider, "models"),
     (Provider, "jobs"),
     (Provider, "files"),
     (Provider, "upload"),
