@@ -288,9 +288,11 @@ def _with_source(root: Path, problem: Diagnostic) -> Diagnostic:
     try:
         with _open(root, place.path) as stream:
             lines = stream.read(SPEC_BYTES_MAX).decode().splitlines()
-    except (ProblemsError, UnicodeDecodeError):
+            source = lines[place.line - 1]
+    except (ProblemsError, UnicodeDecodeError, IndexError):
+        # It changed since it was parsed, or breaks its lines in another way than most.
         return problem
-    return replace(problem, place=replace(place, source=lines[place.line - 1]))
+    return replace(problem, place=replace(place, source=source))
 
 
 def _at_spec(problem: Diagnostic, spec: Spec, path: str) -> Diagnostic:

@@ -7,6 +7,7 @@ no harm: the next one starts from what is there.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ftops.apply import Applier
@@ -48,7 +49,7 @@ class Options:
     retry_failed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class World:
     """What a run acts through."""
 
@@ -59,6 +60,7 @@ class World:
     def store(self) -> LockStore:
         return LockStore(self.project.root, self.project.lock_name, self.project.target.name)
 
+    @cached_property
     def provider(self) -> Provider:
         """The target's provider; the local one is started if it does not run."""
         project = self.project
@@ -68,8 +70,8 @@ class World:
         return connect(project.target, repo=repo, state=state, environ=self.environ, clock=self.clock)
 
 
-def plan(world: World, options: Options, *, provider: Provider | None = None) -> Plan:
-    """Say what there is to do. Without a *provider* this asks nobody and needs no key.
+def plan(world: World, options: Options, *, refresh: bool = False) -> Plan:
+    """Say what there is to do. Without *refresh* this asks nobody and needs no key; with it, only once all is read.
 
     Raises:
         ProblemsError: Configuration, specs, data or lockfile have problems: all that were found.
@@ -77,7 +79,7 @@ def plan(world: World, options: Options, *, provider: Provider | None = None) ->
     store = world.store()
     recorded = store.read()
     wanted = _gather(world.project, recorded)
-    planned = _plan(wanted, recorded, _observe(provider, wanted, recorded) if provider else None, options)
+    planned = _plan(wanted, recorded, _observe(world.provider, wanted, recorded) if refresh else None, options)
     # A look at what was changed by hand does no harm; to write over it would, so there it is an error.
     edited = tuple(replace(problem, severity=Severity.WARNING) for problem in verify(recorded, store.name))
     return replace(planned, warnings=(*planned.warnings, *edited))

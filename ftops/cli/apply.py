@@ -52,16 +52,15 @@ def apply(
 
     world = frame.open_world(target)
     options = reconcile.Options(selectors=selectors, retry_failed=retry_failed)
-    provider = world.provider()
-    planned = reconcile.plan(world, options, provider=provider)
+    planned = reconcile.plan(world, options, refresh=True)
     frame.warn(planned.warnings)
     if not (as_json or quiet):
         frame.say(render_plan(planned, colour=frame.colour(), width=frame.width(), next_step=not planned.pending))
     _check(planned, checksum, yes=yes)
     tell = frame.silent if quiet else frame.tell
-    outcomes = reconcile.apply(world, planned, options, provider=provider, tell=tell)
+    outcomes = reconcile.apply(world, planned, options, provider=world.provider, tell=tell)
     if wait:
-        outcomes += follow(world, options, provider=provider, quiet=quiet, told=outcomes)
+        outcomes += follow(world, options, provider=world.provider, quiet=quiet, told=outcomes)
     elif outcomes and not (quiet or as_json):
         frame.say("next: `ftops reconcile` records what comes of it, `ftops reconcile --wait` follows it")
     if as_json:

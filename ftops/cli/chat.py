@@ -41,7 +41,7 @@ def chat(
     messages = [{"role": "user", "content": question}]
     if instruction:
         messages.insert(0, {"role": "system", "content": instruction})
-    provider = world.provider()
+    provider = world.provider
     asked = {"base": str(generation.request["model"]), "tuned": model} if compare else {"tuned": model}
     if as_json:
         answers = {side: "".join(_pieces(provider, name, messages)) for side, name in asked.items()}

@@ -43,7 +43,7 @@ def resume(spec: str, target: str | None) -> None:
 def _job(spec: str, target: str | None) -> tuple[Provider, str]:
     world = frame.open_world(target)
     generation = frame.generation_of(world.store().read(), spec)
-    return world.provider(), generation.job.id
+    return world.provider, generation.job.id
 
 
 def _tell(spec: str, job: JobSeen) -> None:

@@ -68,7 +68,7 @@ def rebuild(target: str | None) -> None:
     world = frame.open_world(target)
     store = world.store()
     recorded, problems = _damaged(store, world.project.target.name)
-    provider = world.provider()
+    provider = world.provider
     if problems:
         frame.warn(problems)
         frame.say(f"a copy of it as it was is in {store.set_aside()}")

@@ -19,7 +19,7 @@ def logs(spec: str, target: str | None, *, follow: bool, as_json: bool) -> None:
 
     world = frame.open_world(target)
     generation = frame.generation_of(world.store().read(), spec)
-    provider = world.provider()
+    provider = world.provider
     last: str | None = None
     while True:
         # Asked before the events, so that none of the last ones is missed.

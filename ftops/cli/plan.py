@@ -45,7 +45,7 @@ def plan(
     began = time.time()
     world = frame.open_world(target)
     options = reconcile.Options(selectors=selectors, retry_failed=retry_failed)
-    planned = reconcile.plan(world, options, provider=world.provider() if refresh else None)
+    planned = reconcile.plan(world, options, refresh=refresh)
     if not quiet:
         frame.warn(planned.warnings)
     if as_json:

@@ -25,7 +25,7 @@ def reconcile(selectors: tuple[str, ...], target: str | None, *, wait: bool, as_
 
     world = frame.open_world(target)
     options = path.Options(selectors=selectors)
-    provider = world.provider()
+    provider = world.provider
     if wait:
         outcomes = follow(world, options, provider=provider, quiet=quiet)
     else:

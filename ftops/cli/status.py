@@ -20,7 +20,7 @@ def status(selectors: tuple[str, ...], target: str | None, *, refresh: bool, as_
 
     world = frame.open_world(target)
     options = reconcile.Options(selectors=selectors)
-    planned = reconcile.plan(world, options, provider=world.provider() if refresh else None)
+    planned = reconcile.plan(world, options, refresh=refresh)
     frame.warn(planned.warnings)
     recorded = world.store().read()
     if as_json:

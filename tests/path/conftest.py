@@ -107,20 +107,20 @@ class Team:
 
     @property
     def provider(self) -> Provider:
-        return self.world.provider()
+        return self.world.provider
 
     @property
     def lock(self) -> Lockfile:
         return self.world.store().read()
 
     def plan(self, *selectors: str, refresh: bool = False) -> Plan:
-        return plan(self.world, Options(selectors=selectors), provider=self.provider if refresh else None)
+        return plan(self.world, Options(selectors=selectors), refresh=refresh)
 
     def apply(self, *selectors: str, retry_failed: bool = False) -> tuple[Outcome, ...]:
         options = Options(selectors=selectors, retry_failed=retry_failed)
-        provider = self.provider
-        planned = plan(self.world, options, provider=provider)
-        return apply(self.world, planned, options, provider=provider, tell=lambda _: None)
+        world = self.world
+        planned = plan(world, options, refresh=True)
+        return apply(world, planned, options, provider=world.provider, tell=lambda _: None)
 
     def reconcile(self) -> tuple[Plan, tuple[Outcome, ...]]:
         return reconcile(self.world, Options(), provider=self.provider, tell=lambda _: None)
