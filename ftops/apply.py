@@ -86,7 +86,7 @@ class Applier:
                 return None
 
     def _create(self, change: Change) -> Outcome:
-        want = _desired(change)
+        want = change.wanted
         model = model_of(self.lock, want.parent) if want.parent else want.inputs.model
         if not isinstance(model, str):
             self.creator.promise(change)
@@ -113,7 +113,7 @@ class Applier:
 
     def _record(self, change: Change, job: JobSeen, verb: str, *, earlier: Generation | None = None) -> Outcome:
         """Record *job* as the current generation, and at once what came of it if it has ended already."""
-        want = _desired(change)
+        want = change.wanted
         intent = self.ledger.entry(want.name).intent
         mine = intent if intent and intent.digest == want.digest else None
         inputs = mine.inputs if mine and mine.request else want.inputs
@@ -153,16 +153,11 @@ class Applier:
     def _select(self, change: Change) -> Outcome:
         old = change.recorded
         assert old is not None
-        policy = _desired(change).spec.checkpoint
+        policy = change.wanted.spec.checkpoint
         generation, problem = with_choice(old, policy, change.name, old.model)
         if problem is None:
             self.ledger.save(with_outcome(self.lock, change.name, generation))
         return _done(change, generation.model or "no checkpoint could be chosen", problem=problem)
-
-
-def _desired(change: Change) -> Desired:
-    assert change.desired is not None
-    return change.desired
 
 
 def _farewell(generation: Generation | None) -> str:

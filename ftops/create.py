@@ -58,7 +58,7 @@ class Creator:
 
     def find(self, change: Change) -> JobSeen | None:
         """The job that *change* would make, if it exists; after an interrupted create, with patience for the list."""
-        want = _desired(change)
+        want = change.wanted
         intent = self.ledger.entry(want.name).intent
         if intent and intent.digest != want.digest:
             self.settle(want.name)
@@ -77,7 +77,7 @@ class Creator:
             SlotsFullError: It waits for a slot; the promise is kept in the record.
             RemoteError: It was refused; or it is not known whether it was made, and the intent stays.
         """
-        want = _desired(change)
+        want = change.wanted
         labels = Labels(spec=want.name, digest=want.digest, attempt=change.attempt, repo=self.provider.repo)
         request = job_request(inputs, model=model, profile=self.provider.profile, labels=labels)
         self._note(want, inputs, request, change.attempt)
@@ -98,7 +98,7 @@ class Creator:
 
     def promise(self, change: Change) -> None:
         """Note that *change* was agreed to, so that `reconcile` makes it once it can be made."""
-        want = _desired(change)
+        want = change.wanted
         if not change.approved:
             self.settle(want.name)
             self._note(want, want.inputs, {}, change.attempt)
@@ -146,11 +146,6 @@ class Creator:
             commit=self.commit,
         )
         self.ledger.save(with_intent(self.ledger.lock, want.name, intent), spent=False)
-
-
-def _desired(change: Change) -> Desired:
-    assert change.desired is not None
-    return change.desired
 
 
 def _doubtful(name: str, cause: Diagnostic) -> Diagnostic:

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 from ftops.apply import Applier
 from ftops.create import Creator, Ledger
-from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
+from ftops.diagnostics import Diagnostic, ProblemsError, Severity
 from ftops.git import head_commit, origin_name
 from ftops.lockfile import Lockfile, broken, verify
 from ftops.lockstore import LockStore, make_state_folder
 from ftops.plan.changes import PAID, Change, Kind
 from ftops.plan.desired import Desired, resolve
 from ftops.plan.diff import diff
+from ftops.plan.fit import unfit
 from ftops.plan.observed import UNFINISHED, Observed, State, state_of
 from ftops.plan.plan import Plan, checksum, select
 from ftops.plan.rebuild import rebuilt, unrecorded
 from ftops.project import Project, read_data, read_specs, with_source
 from ftops.remote.connect import connect
 from ftops.remote.profiles import profile
-from ftops.spec.nearest import did_you_mean, one_of
 from ftops.upload import Uploader
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from ftops.clock import Clock
     from ftops.plan.changes import Outcome
     from ftops.remote.provider import Provider
-    from ftops.spec.model import Spec
 
 ENDED_WITH_CHECKPOINTS = frozenset({State.SUCCEEDED, State.CANCELLED})
 RECONCILED = frozenset({Kind.COLLECT, Kind.ADOPT})
@@ -180,11 +179,9 @@ def _read(project: Project, recorded: Lockfile) -> _Wanted:
     specs = read_specs(project)
     files, warnings = read_data(project, specs)
     desired = resolve(specs, files, config=project.config, target=project.target, recorded=recorded)
-    methods = profile(project.target.profile).methods
-    refused = [_unsupported(each, project) for each in desired if each.spec.method.type not in methods]
-    refused += [problem for each in desired if (problem := _unknown_model(each, project))]
-    if refused:
-        raise ProblemsError(*refused)
+    dialect = profile(project.target.profile)
+    if problems := unfit(desired, project.target, methods=dialect.methods, models=dialect.models):
+        raise ProblemsError(*problems)
     return _Wanted(target=project.target.name, desired=desired, warnings=warnings)
 
 
@@ -254,37 +251,3 @@ def _stale() -> Diagnostic:
         why="specs, data or the lockfile changed since it was made",
         fix="run `ftops plan` again, and apply what it says now",
     )
-
-
-def _unsupported(desired: Desired, project: Project) -> Diagnostic:
-    methods = ", ".join(profile(project.target.profile).methods)
-    return Diagnostic(
-        code="method-unsupported",
-        summary=f"the target `{project.target.name}` cannot train with the method `{desired.spec.method.type}`",
-        place=_place(desired.spec, "method.type", "method"),
-        why=f"its profile `{project.target.profile}` trains: {methods}",
-        fix="choose another method, or another target with `--target`",
-    )
-
-
-def _unknown_model(desired: Desired, project: Project) -> Diagnostic | None:
-    """A base model that this target is known not to have; one that it may have is left to the provider."""
-    known, model = profile(project.target.profile).models, desired.inputs.model
-    if not known or not isinstance(model, str) or model in known or model.startswith("ft:"):
-        return None
-    return Diagnostic(
-        code="model-unknown",
-        summary=f"the target `{project.target.name}` has no model `{model}`",
-        place=_place(desired.spec, "model"),
-        why=f"its profile `{project.target.profile}` trains {one_of(known)}; another spec is written `{{spec: name}}`",
-        fix=did_you_mean(
-            model, known, otherwise=f"name one, or map it in `ftops.yaml`: `models: {{{model}: {known[0]}}}`"
-        ),
-    )
-
-
-def _place(spec: Spec, *fields: str) -> Place:
-    span = next((spec.places[field] for field in fields if field in spec.places), None)
-    if span is None:
-        return Place(path=spec.path)
-    return Place(path=spec.path, line=span.line, column=span.column, end_column=span.end_column)

@@ -80,6 +80,12 @@ class Change:
     waits_for: str | None = None
     """The spec whose model this one starts from, while that model is not there yet."""
 
+    @property
+    def wanted(self) -> Desired:
+        """What is asked for, of a change that something asks for."""
+        assert self.desired is not None
+        return self.desired
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
