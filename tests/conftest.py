@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 FOREIGN = ("AZURE_", "CI", "FTOPS_", "GITHUB_", "GIT_", "NO_COLOR", "FORCE_COLOR", "OPENAI_")
 """What begins the names of variables that change what ftops does: a test sets those that it is about."""
+
+# A shell's background jobs ignore SIGINT, and so would every program that a test starts in order to interrupt it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class HeldClock:
