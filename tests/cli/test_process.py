@@ -146,7 +146,8 @@ def interrupted(running: Running) -> int:
     done = running.finish()
     assert "Traceback" not in done.err
     assert "\nstopped; " in done.err
-    return done.code
+    # Interrupted within `exec`, as dataclasses use it, Python ends by the signal itself: to a shell both are 130.
+    return 130 if done.code == -signal.SIGINT else done.code
 
 
 def recorded(shop: Shop) -> dict[str, dict[str, dict[str, object]]]:
