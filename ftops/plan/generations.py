@@ -9,6 +9,7 @@ import msgspec
 
 from ftops.diagnostics import Diagnostic
 from ftops.lockfile import CheckpointRecord, Chosen, Generation, Inputs, Intent, JobRecord
+from ftops.plan.observed import UNFINISHED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +17,18 @@ if TYPE_CHECKING:
     from ftops.digest import Digest
     from ftops.plan.observed import JobSeen
 
+UNCOLLECTED = "running"
+"""Recorded of a job that has ended, as long as what came of it is not recorded."""
+
 LOSSES = ("full_valid_loss", "valid_loss")
 """What `best` goes by: loss on all validation data, else on the last batch of it; without either, the last is best."""
 
 
 def begun(digest: Digest, inputs: Inputs, job: JobSeen, *, intent: Intent | None, commit: str | None) -> Generation:
-    """The generation of a job that was created or found.
+    """The generation of a job that was created or found, to be collected yet, even if the job has ended meanwhile.
+
+    Its end is recorded by `ended`, together with what came of it. Recorded without that, an ended job would count as
+    collected, and its model would be lost.
 
     Args:
         digest: Of what the job was made for.
@@ -34,7 +41,9 @@ def begun(digest: Digest, inputs: Inputs, job: JobSeen, *, intent: Intent | None
         digest=digest,
         inputs=with_ids(inputs, job),
         request=intent.request if intent and intent.request else as_asked(inputs, job),
-        job=JobRecord(id=job.id, status=job.status, created_at=job.created_at),
+        job=JobRecord(
+            id=job.id, status=job.status if job.state in UNFINISHED else UNCOLLECTED, created_at=job.created_at
+        ),
         attempt=job.labels.attempt if job.labels else intent.attempt if intent else 1,
         commit=intent.commit if intent else commit,
     )

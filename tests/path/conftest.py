@@ -94,10 +94,12 @@ class Team:
         if not (self.root / "specs" / "data" / "pings.jsonl").exists():
             self.data("pings.jsonl")
         path = self.root / "specs" / f"{name}.yaml"
+        # A job of 40 epochs or more is still training when a test goes on: it takes some seconds, others a fraction.
+        batch_size = 4 if epochs < 40 else 1
         path.write_text(
             f"kind: FineTune\nmodel: {model}\ntraining_file: data/pings.jsonl\nseed: {self.seed}\n"
             f"method:\n  type: supervised\n  supervised:\n    hyperparameters:\n"
-            f"      n_epochs: {epochs}\n      batch_size: 4\n{more}"
+            f"      n_epochs: {epochs}\n      batch_size: {batch_size}\n{more}"
         )
         return path
 
