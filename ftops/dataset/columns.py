@@ -1,0 +1,124 @@
+"""What is kept of each row of a data file, column by column.
+
+It is enough to find duplicates, leakage and edits without reading the file again, and to find a row in the file. All
+numbers are little-endian, so that a file of columns means the same on every machine. Hashes are XXH3 with 64 bits: of a
+million rows two different ones share a hash with a probability of 3e-8. Nobody can read a row from them, but who knows
+a row can tell that it is there, so columns stay in the cache folder and are never committed.
+"""
+
+from __future__ import annotations
+
+import struct
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import BinaryIO, TypeAlias
+
+    from numpy.typing import NDArray
+
+    Column: TypeAlias = NDArray[np.unsignedinteger]
+
+SKETCH_WIDTH: Final = 16
+
+COLUMNS: Final[dict[str, tuple[str, int]]] = {
+    # The row's line, from 1.
+    "line": ("<u4", 1),
+    # Where the line begins in the file, and how long it is without its line feed, in bytes.
+    "offset": ("<u8", 1),
+    "size": ("<u4", 1),
+    # Of the row's meaning, whatever the order of keys, blanks and escapes in which it is written.
+    "row": ("<u8", 1),
+    # Of all that comes before the answer, system prompt and tools included.
+    "prompt": ("<u8", 1),
+    # Of the last assistant message; preferred and other output of a preference row; what the grader sees of a
+    # reinforcement row; the completion.
+    "answer": ("<u8", 1),
+    # Of the system or developer messages; 0 if there are none.
+    "system": ("<u8", 1),
+    # Length of the answer's text, in characters; 0 if it has none, such as one of tool calls only.
+    "answer_chars": ("<u4", 1),
+    # What the answer's text ends in, and in which script prompt and answer are written: see dataset/traits.py.
+    "ending": ("u1", 1),
+    "prompt_script": ("u1", 1),
+    "answer_script": ("u1", 1),
+    # Tokens of the row with its framing, before any truncation, and those of them that are trained on. 0 if not counted.
+    "tokens": ("<u4", 1),
+    "trained": ("<u4", 1),
+    # MinHash values of the row's text without system prompt: the share of equal ones estimates the Jaccard similarity
+    # of two rows. All 0 if not made, or if the row has too little text.
+    "sketch": ("<u4", SKETCH_WIDTH),
+}
+"""Name → type as numpy spells it, and how many of them a row has."""
+
+_MAGIC: Final = b"ftopsrow"
+_FOOTER: Final = struct.Struct("<II8s")
+_ROW_BYTES: Final = {name: np.dtype(kind).itemsize * width for name, (kind, width) in COLUMNS.items()}
+_START: Final = dict(zip(COLUMNS, accumulate(_ROW_BYTES.values(), initial=0), strict=False))
+
+
+class ColumnWriter:
+    """Writes columns group by group, so that no more than a group of rows is held."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._groups: list[int] = []
+
+    def add(self, group: Mapping[str, Column]) -> None:
+        """Append rows: all columns, each with as many rows.
+
+        Raises:
+            OSError: Writing failed.
+        """
+        rows = len(group["line"])
+        for name, (kind, width) in COLUMNS.items():
+            values = np.ascontiguousarray(group[name], dtype=kind)
+            assert values.size == rows * width, name
+            self._stream.write(values.data)
+        self._groups.append(rows)
+
+    def finish(self) -> None:
+        """Write what tells the groups apart.
+
+        Raises:
+            OSError: Writing failed.
+        """
+        self._stream.write(np.array(self._groups, dtype="<u4").data)
+        self._stream.write(_FOOTER.pack(len(self._groups), sum(self._groups), _MAGIC))
+        self._stream.flush()
+
+
+class Columns:
+    """The columns of a file, read one at a time: memory grows with rows, by 4 or 8 bytes each (64 for sketches)."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        """Take *stream*, seekable, which must stay open.
+
+        Raises:
+            ValueError: It holds no columns, or not all of them.
+        """
+        size = stream.seek(0, 2)
+        if size < _FOOTER.size:
+            raise ValueError("no columns")
+        stream.seek(size - _FOOTER.size)
+        groups, self.rows, magic = _FOOTER.unpack(stream.read(_FOOTER.size))
+        begin = size - _FOOTER.size - 4 * groups
+        if magic != _MAGIC or begin != self.rows * sum(_ROW_BYTES.values()):
+            raise ValueError("no columns, or not all of them")
+        stream.seek(begin)
+        self._groups = np.frombuffer(stream.read(4 * groups), dtype="<u4").tolist()
+        self._stream = stream
+
+    def read(self, name: str) -> Column:
+        """Read a whole column; one row a row, and `sketch` with SKETCH_WIDTH values in each."""
+        kind, width = COLUMNS[name]
+        parts, begin = [], 0
+        for rows in self._groups:
+            self._stream.seek(begin + rows * _START[name])
+            parts.append(self._stream.read(rows * _ROW_BYTES[name]))
+            begin += rows * sum(_ROW_BYTES.values())
+        values: Column = np.frombuffer(b"".join(parts), dtype=kind)
+        return values.reshape(-1, width) if width > 1 else values
