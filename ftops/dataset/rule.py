@@ -12,6 +12,8 @@ from ftops.diagnostics import Diagnostic, Place, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from ftops.dataset.said import Said
+
 Subject = TypeVar("Subject")
 
 _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,40}")
@@ -19,13 +21,21 @@ _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,40}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A kind of problem, as docs/errors.md lists it."""
+    """A kind of problem, as docs/errors.md lists it.
+
+    Every one that is a constant of a module in ftops.dataset stands in docs/checks.md too, which is made from them.
+    """
 
     code: str
     meaning: str
     why: str
     fix: str
     severity: Severity = Severity.ERROR
+    threshold: str | None = None
+    """When a heuristic speaks, such as `Jaccard similarity ≥ 0.8`; None where there is no room for judgement."""
+    applies_to: str | None = None
+    """What it is looked for in, such as `files of one spec`; None for rows, where the lists of rules tell the formats,
+    and for faults that any file may have."""
 
     def at(self, place: Place, summary: str, *, fix: str | None = None) -> Diagnostic:
         """One occurrence; *fix* where this one has a better remedy than the kind."""
@@ -55,10 +65,12 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(Generic[Subject]):
-    """A fault, and the function that finds it in a subject: a row, or the conversation in a row."""
+    """A fault, and the function that finds it in a subject: a row, the conversation in a row, or what is said in it."""
 
     fault: Fault
     find: Callable[[Subject], Iterator[Finding]]
+    clues: tuple[bytes, ...] = ()
+    """Of a content rule: bytes of which a row's line must hold at least one for the rule to be worth running."""
 
 
 def rule(
@@ -69,6 +81,35 @@ def rule(
     def make(find: Callable[[Subject], Iterator[Finding]]) -> Rule[Subject]:
         fault = Fault(code=code, meaning=find.__doc__ or "", why=why, fix=fix, severity=severity)
         return Rule(fault=fault, find=find)
+
+    return make
+
+
+def content_rule(
+    code: str,
+    *,
+    clues: Iterable[bytes],
+    threshold: str,
+    why: str,
+    fix: str,
+    severity: Severity = Severity.WARNING,
+) -> Callable[[Callable[[tuple[Said, ...]], Iterator[Finding]]], Rule[tuple[Said, ...]]]:
+    """Make a heuristic over what is said in a row, whatever its format; it may be switched off, so it is no error.
+
+    Args:
+        code: Stable, kebab-case.
+        clues: As they stand in the file: text in UTF-8, and its JSON escapes where it may be escaped.
+        threshold: When it speaks.
+        why: As for `rule`.
+        fix: As for `rule`.
+        severity: A warning or a note.
+    """
+    assert severity is not Severity.ERROR, code
+
+    def make(find: Callable[[tuple[Said, ...]], Iterator[Finding]]) -> Rule[tuple[Said, ...]]:
+        meaning = find.__doc__ or ""
+        fault = Fault(code=code, meaning=meaning, why=why, fix=fix, severity=severity, threshold=threshold)
+        return Rule(fault=fault, find=find, clues=tuple(clues))
 
     return make
 
