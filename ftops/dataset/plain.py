@@ -56,26 +56,26 @@ class _Call(_Plain):
     function: _Called
 
 
-class _System(_Plain, tag_field="role", tag="system"):
+class System(_Plain, tag_field="role", tag="system"):
     content: _Text | _Texts
 
 
-class _Developer(_Plain, tag_field="role", tag="developer"):
+class Developer(_Plain, tag_field="role", tag="developer"):
     content: _Text | _Texts
 
 
-class _User(_Plain, tag_field="role", tag="user"):
+class User(_Plain, tag_field="role", tag="user"):
     content: _Text | _Parts
     name: _Text | msgspec.UnsetType = msgspec.UNSET
 
 
-class _Assistant(_Plain, tag_field="role", tag="assistant"):
+class Assistant(_Plain, tag_field="role", tag="assistant"):
     content: _Text | _Texts | None = None
     weight: Literal[0, 1] = 1
     tool_calls: Annotated[list[_Call], Meta(min_length=1)] | msgspec.UnsetType = msgspec.UNSET
 
 
-class _Tool(_Plain, tag_field="role", tag="tool"):
+class Tool(_Plain, tag_field="role", tag="tool"):
     tool_call_id: str
     content: str | _Texts
 
@@ -92,11 +92,11 @@ class _ToolDeclared(_Plain):
     function: _Function
 
 
-_Message: TypeAlias = _System | _Developer | _User | _Assistant | _Tool
+Message: TypeAlias = System | Developer | User | Assistant | Tool
 
 
-class _Conversation(_Plain):
-    messages: Annotated[list[_Message], Meta(min_length=1)]
+class Conversation(_Plain):
+    messages: Annotated[list[Message], Meta(min_length=1)]
     tools: list[_ToolDeclared] = []
     parallel_tool_calls: bool = True
 
@@ -109,14 +109,15 @@ class _TextAnswer(_Plain):
 _OneAnswer = Annotated[list[_TextAnswer], Meta(min_length=1, max_length=1)]
 
 
-class _Preference(_Plain):
-    input: _Conversation
+class Preference(_Plain):
+    input: Conversation
     preferred_output: _OneAnswer
     non_preferred_output: _OneAnswer
 
 
-_decode_chat = msgspec.json.Decoder(_Conversation).decode
-_decode_preference = msgspec.json.Decoder(_Preference).decode
+_decode_chat = msgspec.json.Decoder(Conversation).decode
+_decode_chats = msgspec.json.Decoder(Conversation).decode_lines
+_decode_preference = msgspec.json.Decoder(Preference).decode
 
 
 def is_plain_chat(line: bytes) -> bool:
@@ -126,9 +127,28 @@ def is_plain_chat(line: bytes) -> bool:
     except _REFUSED:
         return False
     last = row.messages[-1]
-    if type(last) is not _Assistant or last.weight == 0:
+    if type(last) is not Assistant or last.weight == 0:
         return False
     return _instructions_come_first(row.messages) and _is_plain(row, line)
+
+
+def plain_chats(lines: bytes) -> list[Conversation] | None:
+    """All rows of *lines*, if every line is a row that looks plain by its types; blank lines give none.
+
+    Whether `is_good_chat` holds for each is to be asked yet.
+    """
+    try:
+        return _decode_chats(lines)
+    except _REFUSED:
+        return None
+
+
+def is_good_chat(row: Conversation) -> bool:
+    """Whether what types cannot say holds as well, of a row without tools."""
+    last = row.messages[-1]
+    if type(last) is not Assistant or last.weight == 0 or row.tools:
+        return False
+    return _instructions_come_first(row.messages) and _calls_are_answered(row.messages)
 
 
 def is_plain_preference(line: bytes) -> bool:
@@ -140,7 +160,7 @@ def is_plain_preference(line: bytes) -> bool:
     return _is_plain(row.input, line)
 
 
-def _is_plain(conversation: _Conversation, line: bytes) -> bool:
+def _is_plain(conversation: Conversation, line: bytes) -> bool:
     if conversation.tools:
         # What is declared as Raw was skipped, not read: only a parser tells whether it is JSON.
         try:
@@ -153,27 +173,27 @@ def _is_plain(conversation: _Conversation, line: bytes) -> bool:
     return _calls_are_answered(conversation.messages)
 
 
-def _instructions_come_first(messages: Sequence[_Message]) -> bool:
+def _instructions_come_first(messages: Sequence[Message]) -> bool:
     others_spoke = False
     for message in messages:
-        if type(message) is not _System and type(message) is not _Developer:
+        if type(message) is not System and type(message) is not Developer:
             others_spoke = True
         elif others_spoke:
             return False
     return True
 
 
-def _calls_are_answered(messages: Sequence[_Message]) -> bool:
+def _calls_are_answered(messages: Sequence[Message]) -> bool:
     """Whether calls are whole and answered at once, and the assistant is not silent where it calls nothing."""
     waiting: set[str] = set()
     for message in messages:
-        if type(message) is _Tool:
+        if type(message) is Tool:
             if message.tool_call_id not in waiting:
                 return False
             waiting.remove(message.tool_call_id)
         elif waiting:
             return False
-        elif type(message) is _Assistant:
+        elif type(message) is Assistant:
             if message.tool_calls:
                 if not all(is_json_object(call.function.arguments) for call in message.tool_calls):
                     return False
