@@ -10,6 +10,7 @@ from ftops.diagnostics import Diagnostic, Place
 from ftops.plan.observed import JobSeen, Labels
 from ftops.remote.dialect import mark, remote_name
 from ftops.remote.errors import Effect, RemoteError, call, redact, unreadable
+from ftops.remote.moderation import MODERATION_MODEL, MODERATION_RETRIES, categories_flagged
 from ftops.remote.read import (
     LABEL_DIGEST,
     LABEL_REPO,
@@ -23,7 +24,7 @@ from ftops.remote.read import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
     from openai import OpenAI
@@ -254,6 +255,12 @@ class Provider:
         while chunk is not None:
             yield from chat_texts(chunk, self._key)
             chunk = self._call(next, iterator, None)
+
+    def moderate(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """The categories that the provider's moderation flags each of *texts* for; none where it flags nothing."""
+        patient = self._client.with_options(max_retries=MODERATION_RETRIES)
+        answer = self._call(patient.moderations.create, input=list(texts), model=MODERATION_MODEL)
+        return categories_flagged(as_dict(answer, self._key), len(texts))
 
     def _list(self, resource: Any, query: dict[str, Any], *path: str, method: str = "list") -> Iterator[object]:
         """Follow a list page by page, until it ends or a page brings nothing new."""
