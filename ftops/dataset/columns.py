@@ -45,7 +45,7 @@ COLUMNS: Final[dict[str, tuple[str, int]]] = {
     "ending": ("u1", 1),
     "prompt_script": ("u1", 1),
     "answer_script": ("u1", 1),
-    # Tokens of the row with its framing, before any truncation, and those of them that are trained on. 0 if not counted.
+    # Tokens of the row with its framing, before any truncation, and those that are trained on. 0 if not counted.
     "tokens": ("<u4", 1),
     "trained": ("<u4", 1),
     # MinHash values of the row's text without system prompt: the share of equal ones estimates the Jaccard similarity
@@ -122,3 +122,19 @@ class Columns:
             begin += rows * sum(_ROW_BYTES.values())
         values: Column = np.frombuffer(b"".join(parts), dtype=kind)
         return values.reshape(-1, width) if width > 1 else values
+
+    def take(self, name: str, rows: NDArray[np.int64]) -> Column:
+        """Read a column of some *rows* only, given by their positions from 0: the result is in the order of these."""
+        kind, width = COLUMNS[name]
+        values: Column = np.empty((len(rows), width), dtype=kind)
+        order = np.argsort(rows, kind="stable")
+        ends = np.searchsorted(rows[order], np.cumsum(self._groups, dtype=np.int64)).tolist()
+        begin, first = 0, 0
+        for size, start, end in zip(self._groups, [0, *ends], ends, strict=False):
+            if start < end:
+                self._stream.seek(begin + size * _START[name])
+                group = np.frombuffer(self._stream.read(size * _ROW_BYTES[name]), dtype=kind).reshape(-1, width)
+                values[order[start:end]] = group[rows[order[start:end]] - first]
+            begin += size * sum(_ROW_BYTES.values())
+            first += size
+        return values if width > 1 else values[:, 0]

@@ -14,24 +14,19 @@ ROW_BYTES_MAX = 16 << 20
 
 
 class Block(NamedTuple):
-    """Whole lines, without their line feeds."""
+    """Whole lines."""
 
-    first_line: int
-    """Number of the first line, from 1."""
     offset: int
-    """Where the first line begins in the file, in bytes."""
-    lines: list[bytes]
+    """Where the first line begins in the stream, in bytes."""
+    content: bytes
+    """With line feeds between the lines, and none after the last."""
     is_too_long: bool = False
-    """The block is one line of more than ROW_BYTES_MAX, and *lines* is empty: its content was let go."""
-
-    def offset_of(self, line: int) -> int:
-        """Where the line of that number begins in the file, in bytes."""
-        return self.offset + sum(len(each) + 1 for each in self.lines[: line - self.first_line])
+    """The block is one line of more than ROW_BYTES_MAX, and *content* is empty: it was let go."""
 
 
 def read_blocks(stream: BinaryIO, see: Callable[[bytes], object]) -> Iterator[Block]:
     """Read *stream* to its end, handing every byte to *see* in passing."""
-    number, offset = 1, 0
+    offset = 0
     kept: list[bytes] = []  # of the line whose end has not come yet
     kept_bytes = 0  # also of what was let go
     while chunk := stream.read(BLOCK_BYTES):
@@ -45,21 +40,20 @@ def read_blocks(stream: BinaryIO, see: Callable[[bytes], object]) -> Iterator[Bl
                 kept.clear()
             continue
         if kept_bytes + first_end > ROW_BYTES_MAX:  # later lines of the chunk cannot be: it is shorter than that
-            yield Block(number, offset, [], is_too_long=True)
-            number, offset = number + 1, offset + kept_bytes + first_end + 1
+            yield Block(offset, b"", is_too_long=True)
+            offset += kept_bytes + first_end + 1
             chunk = chunk[first_end + 1 :]
             kept.clear()
             kept_bytes = 0
         last_end = chunk.rfind(b"\n") + 1
         if last_end:
-            content = b"".join((*kept, chunk[: last_end - 1]))
-            lines = content.split(b"\n")
-            yield Block(number, offset, lines)
-            number, offset = number + len(lines), offset + len(content) + 1
+            content = b"".join((*kept, memoryview(chunk)[: last_end - 1]))
+            yield Block(offset, content)
+            offset += len(content) + 1
             kept.clear()
         kept_bytes = len(chunk) - last_end
         kept[:] = [chunk[last_end:]] if kept_bytes else []
     if kept_bytes > ROW_BYTES_MAX:
-        yield Block(number, offset, [], is_too_long=True)
+        yield Block(offset, b"", is_too_long=True)
     elif kept_bytes:
-        yield Block(number, offset, [b"".join(kept)])
+        yield Block(offset, b"".join(kept))
