@@ -1,0 +1,29 @@
+"""What one has to know of a base model to count, cut and price its rows."""
+
+from __future__ import annotations
+
+from datetime import date  # noqa: TC003  # msgspec reads the annotations
+from typing import Literal
+
+import msgspec
+
+
+class Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One base model, as a table of profiles.toml tells it."""
+
+    tokenizer: str
+    """`o200k_base`, `cl100k_base`, or the local model whose own it is."""
+    template: Literal["openai", "chatml"] = "openai"
+    """How conversations are wrapped before they are encoded."""
+    default_system: str | None = None
+    """What the template says first where a conversation has no system message."""
+    row_tokens_max: int | None = None
+    """Where longer examples are cut, at their end; None if no limit is documented."""
+    training_usd_per_million: float | None = None
+    """For a million tokens of one epoch, before tax; None if unknown, or if training is not priced by the token."""
+    training_usd_per_hour: float | None = None
+    price_read: str | None = None
+    """When the price was read, such as `late 2025`, and where: prices change."""
+    price_source: str | None = None
+    shut_down: date | None = None
+    """From when on neither the base model nor a model made from it can be called."""
