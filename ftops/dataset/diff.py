@@ -1,0 +1,211 @@
+"""What changed from one version of a data file to the next, told by the columns of both: no row is read.
+
+A row is what its line means, so the order of keys does not matter; neither does the order of rows, but that moved rows
+are counted. A row that stands in a file twice is two rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from ftops.dataset.edits import find_edits
+from ftops.dataset.moves import fewest_moves
+from ftops.dataset.pairing import each_with_each, in_order, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from ftops.dataset.columns import Columns
+    from ftops.dataset.edits import Reason
+    from ftops.dataset.pairing import Pairs, Positions
+
+COPIES_PAIRS_MAX: Final = 16
+"""Pairs up to which each copy of a row may stand for each when moves are counted; beyond it, they count in order."""
+LABELS_MAX: Final = 30
+"""Distinct answers up to which files are classifications, if they have twice as many rows at least."""
+LABEL_CHARS_MAX: Final = 60
+"""Length of the longest label, in characters."""
+
+
+class RowAt(NamedTuple):
+    """Where a row is in its file: line from 1, offset and size in bytes, without the line feed."""
+
+    line: int
+    offset: int
+    size: int
+
+
+class EditedRow(NamedTuple):
+    """A row before and after, and why both are taken for one."""
+
+    old: RowAt
+    new: RowAt
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Of one file; tokens are 0 if they were not counted."""
+
+    rows: int
+    tokens: int
+    trained_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCount:
+    """A label: rows that have it before and after, and one on either side to read it from."""
+
+    old_rows: int
+    new_rows: int
+    old_example: RowAt | None
+    new_example: RowAt | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relabelling:
+    """Rows with the same prompt that went from one label to another; indices of `DataDiff.labels`."""
+
+    before: int
+    after: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataDiff:
+    """Counts are of all rows; listed are some, taken evenly from the whole file."""
+
+    old: Totals
+    new: Totals
+    unchanged: int
+    moved: int
+    """Of the unchanged rows."""
+    added: int
+    removed: int
+    edited: int
+    edited_system: int
+    """Of the edited rows, those whose system prompt changed."""
+    labels: tuple[LabelCount, ...]
+    """Most frequent first; none unless both files are classifications."""
+    relabelled: tuple[Relabelling, ...]
+    """Most frequent first."""
+    added_rows: tuple[RowAt, ...]
+    removed_rows: tuple[RowAt, ...]
+    edited_rows: tuple[EditedRow, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """The rows are the same, in the same order."""
+        return not (self.added or self.removed or self.edited or self.moved)
+
+
+def diff(old: Columns, new: Columns, *, listed: int = 5) -> DataDiff:
+    """Compare two files.
+
+    Args:
+        old: Columns of the file as it was.
+        new: Columns of the file as it is.
+        listed: Rows of each kind of change to list at most.
+    """
+    gone, come, unchanged, moved = _unpaired(old, new)
+    edits = find_edits(old, new, gone, come)
+    pairs = joined(*edits.values())
+    added = np.setdiff1d(come, pairs.new, assume_unique=True)
+    removed = np.setdiff1d(gone, pairs.old, assume_unique=True)
+    labels, relabelled = _labels(old, new, edits["prompt"])
+    return DataDiff(
+        old=_totals(old),
+        new=_totals(new),
+        unchanged=unchanged,
+        moved=moved,
+        added=len(added),
+        removed=len(removed),
+        edited=len(pairs.old),
+        edited_system=int(np.count_nonzero(old.take("system", pairs.old) != new.take("system", pairs.new))),
+        labels=labels,
+        relabelled=relabelled,
+        added_rows=_rows_at(new, _spread(added, listed)),
+        removed_rows=_rows_at(old, _spread(removed, listed)),
+        edited_rows=_edited_rows(old, new, edits, listed),
+    )
+
+
+def _unpaired(old: Columns, new: Columns) -> tuple[Positions, Positions, int, int]:
+    """The rows without an equal in the other file, how many have one, and how many of these moved."""
+    rows, new_rows = old.read("row"), new.read("row")
+    same = in_order(rows, new_rows)
+    is_gone, is_come = np.ones(len(rows), dtype=np.bool_), np.ones(len(new_rows), dtype=np.bool_)
+    is_gone[same.old] = False
+    is_come[same.new] = False
+    unchanged = len(same.old)
+    del same
+    choices = each_with_each(rows, new_rows, COPIES_PAIRS_MAX)
+    return np.flatnonzero(is_gone), np.flatnonzero(is_come), unchanged, fewest_moves(choices, unchanged)
+
+
+def _totals(columns: Columns) -> Totals:
+    tokens, trained = (int(columns.read(name).sum(dtype=np.uint64)) for name in ("tokens", "trained"))
+    return Totals(rows=columns.rows, tokens=tokens, trained_tokens=trained)
+
+
+def _labels(old: Columns, new: Columns, same_prompt: Pairs) -> tuple[tuple[LabelCount, ...], tuple[Relabelling, ...]]:
+    """Rows by label, if answers are short and few of them differ."""
+    lengths = np.concatenate((old.read("answer_chars"), new.read("answer_chars")))
+    if not len(lengths) or not lengths.min() or lengths.max() > LABEL_CHARS_MAX:
+        return (), ()
+    answers = np.concatenate((old.read("answer"), new.read("answer")))
+    distinct, label_of = np.unique(answers, return_inverse=True)
+    if not 1 < len(distinct) <= min(LABELS_MAX, len(answers) // 4):
+        return (), ()
+    sides = label_of[: old.rows], label_of[old.rows :]
+    counts = [np.bincount(side, minlength=len(distinct)) for side in sides]
+    order = np.argsort(-(counts[0] + counts[1]), kind="stable")
+    rank = np.argsort(order)
+    labels = [
+        LabelCount(
+            old_rows=int(counts[0][label]),
+            new_rows=int(counts[1][label]),
+            old_example=_first(old, sides[0] == label),
+            new_example=_first(new, sides[1] == label),
+        )
+        for label in order
+    ]
+    before, after = rank[sides[0][same_prompt.old]], rank[sides[1][same_prompt.new]]
+    ways, rows = np.unique(before * len(distinct) + after, return_counts=True)
+    relabelled = [
+        Relabelling(before=int(ways[way] // len(distinct)), after=int(ways[way] % len(distinct)), rows=int(rows[way]))
+        for way in np.argsort(-rows, kind="stable")
+        if ways[way] // len(distinct) != ways[way] % len(distinct)
+    ]
+    return tuple(labels), tuple(relabelled)
+
+
+def _first(columns: Columns, is_wanted: NDArray[np.bool_]) -> RowAt | None:
+    found = _rows_at(columns, np.flatnonzero(is_wanted)[:1])
+    return found[0] if found else None
+
+
+def _edited_rows(old: Columns, new: Columns, edits: Mapping[Reason, Pairs], listed: int) -> tuple[EditedRow, ...]:
+    pairs = joined(*edits.values())
+    reasons = tuple(edits)
+    chosen = _spread(np.argsort(pairs.new, kind="stable"), listed)
+    why = np.repeat(np.arange(len(reasons)), [len(found.old) for found in edits.values()])[chosen]
+    befores, afters = _rows_at(old, pairs.old[chosen]), _rows_at(new, pairs.new[chosen])
+    return tuple(EditedRow(*row) for row in zip(befores, afters, (reasons[each] for each in why), strict=True))
+
+
+def _spread(rows: Positions, most: int) -> Positions:
+    """All of *rows*, or *most* of them, evenly from the first to the last."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+
+
+def _rows_at(columns: Columns, rows: Positions) -> tuple[RowAt, ...]:
+    places = (columns.take(name, rows).tolist() for name in ("line", "offset", "size"))
+    return tuple(RowAt(*place) for place in zip(*places, strict=True))
