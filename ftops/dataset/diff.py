@@ -13,7 +13,7 @@ import numpy as np
 
 from ftops.dataset.edits import find_edits
 from ftops.dataset.moves import fewest_moves
-from ftops.dataset.pairing import each_with_each, in_order, joined
+from ftops.dataset.pairing import common, in_order, joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ftops.dataset.edits import Reason
     from ftops.dataset.pairing import Pairs, Positions
 
-COPIES_PAIRS_MAX: Final = 16
-"""Pairs up to which each copy of a row may stand for each when moves are counted; beyond it, they count in order."""
 LABELS_MAX: Final = 30
 """Distinct answers up to which files are classifications, if they have twice as many rows at least."""
 LABEL_CHARS_MAX: Final = 60
@@ -137,15 +135,12 @@ def diff(old: Columns, new: Columns, *, listed: int = 5) -> DataDiff:
 
 def _unpaired(old: Columns, new: Columns) -> tuple[Positions, Positions, int, int]:
     """The rows without an equal in the other file, how many have one, and how many of these moved."""
-    rows, new_rows = old.read("row"), new.read("row")
-    same = in_order(rows, new_rows)
-    is_gone, is_come = np.ones(len(rows), dtype=np.bool_), np.ones(len(new_rows), dtype=np.bool_)
+    both = common(old.read("row"), new.read("row"))
+    same = in_order(both)
+    is_gone, is_come = np.ones(old.rows, dtype=np.bool_), np.ones(new.rows, dtype=np.bool_)
     is_gone[same.old] = False
     is_come[same.new] = False
-    unchanged = len(same.old)
-    del same
-    choices = each_with_each(rows, new_rows, COPIES_PAIRS_MAX)
-    return np.flatnonzero(is_gone), np.flatnonzero(is_come), unchanged, fewest_moves(choices, unchanged)
+    return np.flatnonzero(is_gone), np.flatnonzero(is_come), len(same.old), fewest_moves(both)
 
 
 def _totals(columns: Columns) -> Totals:

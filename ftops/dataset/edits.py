@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from ftops.dataset.pairing import Pairs, in_order, nearest, only_ones, sketch_hash
+from ftops.dataset.pairing import Pairs, common, in_order, nearest, only_ones, sketch_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def find_edits(old: Columns, new: Columns, gone: Positions, come: Positions) -> 
 
 
 def _same_prompt(old: Columns, new: Columns, gone: Positions, come: Positions) -> Pairs:
-    return _of(in_order(old.take("prompt", gone), new.take("prompt", come)), gone, come)
+    return _of(in_order(common(old.take("prompt", gone), new.take("prompt", come))), gone, come)
 
 
 def _same_text(old: Columns, new: Columns, gone: Positions, come: Positions) -> Pairs:
@@ -52,13 +52,13 @@ def _same_text(old: Columns, new: Columns, gone: Positions, come: Positions) -> 
     gone, come = gone[sketches != 0], come[new_sketches != 0]
     keys = sketches[sketches != 0] ^ old.take("answer", gone)
     new_keys = new_sketches[new_sketches != 0] ^ new.take("answer", come)
-    return _of(in_order(keys, new_keys), gone, come)
+    return _of(in_order(common(keys, new_keys)), gone, come)
 
 
 def _same_answer(old: Columns, new: Columns, gone: Positions, come: Positions) -> Pairs:
     gone = gone[old.take("answer_chars", gone) >= ANSWER_CHARS_MIN]
     come = come[new.take("answer_chars", come) >= ANSWER_CHARS_MIN]
-    return _of(only_ones(old.take("answer", gone), new.take("answer", come)), gone, come)
+    return _of(only_ones(common(old.take("answer", gone), new.take("answer", come))), gone, come)
 
 
 def _near(old: Columns, new: Columns, gone: Positions, come: Positions) -> Pairs:

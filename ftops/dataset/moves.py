@@ -7,31 +7,39 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ftops.dataset.pairing import each_with_each, in_order, joined
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ftops.dataset.pairing import Pairs, Positions
+    from ftops.dataset.pairing import Common, Positions
 
+COPIES_PAIRS_MAX: Final = 16
+"""Pairs of an old and a new copy of a row up to which each is tried."""
 _CHUNK: Final = 1 << 16
 """Blocks that are Python numbers at a time."""
 
 
-def fewest_moves(choices: Pairs, rows: int) -> int:
-    """Count the rows that must move; all others keep their order, as a longest common subsequence does.
+def fewest_moves(rows: Common) -> int:
+    """Count the rows that must move so that all others keep their order, as a longest common subsequence does.
+
+    Of a row with a few copies that choice of copies counts which costs the fewest moves; many copies keep their order.
 
     Args:
-        choices: Which old row may stand for which new one. A row with copies may be given with each of them, so that
-            the choice which costs the fewest moves is found.
-        rows: How many rows are in both files.
+        rows: Those that both files have.
     """
-    if not rows:
+    is_few = rows.old_sizes * rows.new_sizes <= COPIES_PAIRS_MAX
+    pairs = joined(each_with_each(rows.where(is_few)), in_order(rows.where(~is_few)))
+    if not len(pairs.old):
         return 0
     # Of one new row at most one old row is taken in an increasing sequence, if they are given from the last on.
-    order = np.lexsort((-choices.old, choices.new))
-    sequence = np.unique(choices.old, return_inverse=True)[1][order]
-    new = choices.new[order]
+    order = np.argsort(pairs.new * len(rows.old_order) - pairs.old)
+    sequence, new = pairs.old[order], pairs.new[order]
     is_only_choice = (np.bincount(sequence)[sequence] == 1) & (np.bincount(new)[new] == 1)
-    return rows - _longest_increase(sequence, is_only_choice)
+    is_there = np.zeros(len(rows.old_order), dtype=np.bool_)
+    is_there[sequence] = True
+    places = np.cumsum(is_there) - 1  # as if rows that are gone had never been
+    return int(np.minimum(rows.old_sizes, rows.new_sizes).sum()) - _longest_increase(places[sequence], is_only_choice)
 
 
 def _longest_increase(sequence: Positions, is_only_choice: NDArray[np.bool_]) -> int:

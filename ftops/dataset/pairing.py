@@ -32,22 +32,46 @@ class Pairs(NamedTuple):
     new: Positions
 
 
-def in_order(old: Column, new: Column) -> Pairs:
+class Common(NamedTuple):
+    """The values that both sides have: in the order that sorts a side, where the run of each begins and its length."""
+
+    old_order: Positions
+    new_order: Positions
+    old_starts: Positions
+    old_sizes: Positions
+    new_starts: Positions
+    new_sizes: Positions
+
+    def where(self, is_wanted: NDArray[np.bool_]) -> Common:
+        return Common(self.old_order, self.new_order, *(runs[is_wanted] for runs in self[2:]))
+
+
+def common(old: Column, new: Column) -> Common:
+    """Find the values that both sides have."""
+    old_order, new_order = (np.argsort(side, kind="stable") for side in (old, new))
+    old_values, old_starts, old_sizes = _runs(old[old_order])
+    new_values, new_starts, new_sizes = _runs(new[new_order])
+    _, in_old, in_new = np.intersect1d(old_values, new_values, assume_unique=True, return_indices=True)
+    return Common(old_order, new_order, old_starts[in_old], old_sizes[in_old], new_starts[in_new], new_sizes[in_new])
+
+
+def in_order(values: Common) -> Pairs:
     """Pair equal values: the first of the old ones with the first of the new ones, and so on, as far as both go."""
-    return _zipped(_common(old, new))
+    sizes = np.minimum(values.old_sizes, values.new_sizes)
+    within = _counted_up(sizes)
+    return _pairs(values, sizes, within, within)
 
 
-def only_ones(old: Column, new: Column) -> Pairs:
+def each_with_each(values: Common) -> Pairs:
+    """Pair each value with all its equals on the other side."""
+    sizes = values.old_sizes * values.new_sizes
+    old_step, new_step = np.divmod(_counted_up(sizes), np.repeat(values.new_sizes, sizes))
+    return _pairs(values, sizes, old_step, new_step)
+
+
+def only_ones(values: Common) -> Pairs:
     """Pair values that occur once on either side."""
-    common = _common(old, new)
-    return _zipped(common.where((common.old_sizes == 1) & (common.new_sizes == 1)))
-
-
-def each_with_each(old: Column, new: Column, most: int) -> Pairs:
-    """Pair each value with all its equals on the other side; where these would be more than *most* pairs, in order."""
-    common = _common(old, new)
-    is_few = common.old_sizes * common.new_sizes <= most
-    return joined(_crossed(common.where(is_few)), _zipped(common.where(~is_few)))
+    return in_order(values.where((values.old_sizes == 1) & (values.new_sizes == 1)))
 
 
 def nearest(old: Column, new: Column) -> Pairs:
@@ -81,28 +105,6 @@ def joined(*several: Pairs) -> Pairs:
     return Pairs(np.concatenate([each.old for each in several]), np.concatenate([each.new for each in several]))
 
 
-class _Common(NamedTuple):
-    """The values that both sides have: in the order that sorts a side, where the run of each begins and its length."""
-
-    old_order: Positions
-    new_order: Positions
-    old_starts: Positions
-    old_sizes: Positions
-    new_starts: Positions
-    new_sizes: Positions
-
-    def where(self, is_wanted: NDArray[np.bool_]) -> _Common:
-        return _Common(self.old_order, self.new_order, *(runs[is_wanted] for runs in self[2:]))
-
-
-def _common(old: Column, new: Column) -> _Common:
-    old_order, new_order = (np.argsort(side, kind="stable") for side in (old, new))
-    old_values, old_starts, old_sizes = _runs(old[old_order])
-    new_values, new_starts, new_sizes = _runs(new[new_order])
-    _, in_old, in_new = np.intersect1d(old_values, new_values, assume_unique=True, return_indices=True)
-    return _Common(old_order, new_order, old_starts[in_old], old_sizes[in_old], new_starts[in_new], new_sizes[in_new])
-
-
 def _runs(values: Column) -> tuple[Column, Positions, Positions]:
     """Of sorted *values* each once, where it begins, and how often it comes."""
     is_first = np.ones(len(values), dtype=np.bool_)
@@ -111,21 +113,11 @@ def _runs(values: Column) -> tuple[Column, Positions, Positions]:
     return values[starts], starts, np.diff(np.append(starts, len(values)))
 
 
-def _zipped(common: _Common) -> Pairs:
-    sizes = np.minimum(common.old_sizes, common.new_sizes)
-    within = _counted_up(sizes)
+def _pairs(values: Common, sizes: Positions, old_step: Positions, new_step: Positions) -> Pairs:
+    """For each value as many pairs as *sizes* says, each so many steps into the value's run on either side."""
     return Pairs(
-        common.old_order[np.repeat(common.old_starts, sizes) + within],
-        common.new_order[np.repeat(common.new_starts, sizes) + within],
-    )
-
-
-def _crossed(common: _Common) -> Pairs:
-    sizes = common.old_sizes * common.new_sizes
-    old_step, new_step = np.divmod(_counted_up(sizes), np.repeat(common.new_sizes, sizes))
-    return Pairs(
-        common.old_order[np.repeat(common.old_starts, sizes) + old_step],
-        common.new_order[np.repeat(common.new_starts, sizes) + new_step],
+        values.old_order[np.repeat(values.old_starts, sizes) + old_step],
+        values.new_order[np.repeat(values.new_starts, sizes) + new_step],
     )
 
 
@@ -139,8 +131,8 @@ def _candidates(old: Column, new: Column) -> Pairs:
     old_texts, new_texts = (np.flatnonzero(side.any(axis=1)) for side in (old, new))
     codes = [np.zeros(0, dtype=np.int64)]
     for band in range(_BANDS):
-        common = _common(_band(old[old_texts], band), _band(new[new_texts], band))
-        pairs = _crossed(common.where(common.old_sizes * common.new_sizes <= BUCKET_PAIRS_MAX))
+        values = common(_band(old[old_texts], band), _band(new[new_texts], band))
+        pairs = each_with_each(values.where(values.old_sizes * values.new_sizes <= BUCKET_PAIRS_MAX))
         codes.append(old_texts[pairs.old] * len(new) + new_texts[pairs.new])
     return Pairs(*np.divmod(np.unique(np.concatenate(codes)), max(len(new), 1)))
 

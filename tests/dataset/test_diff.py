@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftops.dataset.columns import COLUMNS, Columns, ColumnWriter
-from ftops.dataset.diff import COPIES_PAIRS_MAX, DataDiff, diff
+from ftops.dataset.diff import DataDiff, diff
 from ftops.dataset.edits import ANSWER_CHARS_MIN
+from ftops.dataset.moves import COPIES_PAIRS_MAX
 from ftops.dataset.sketch import sketches
 
 if TYPE_CHECKING:
