@@ -15,13 +15,13 @@ WIDEST = 110
 """Columns of a terminal that a source line may take; of a longer one, what is round the caret is shown."""
 TAB = "    "
 
-_COLOURS = {Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.NOTE: "1;36"}
-_FIX = "1;32"
+COLOURS = {Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.NOTE: "1;36"}
+FIX_COLOUR = "1;32"
 
 
 def render_problem(problem: Diagnostic, *, colour: bool) -> str:
     """Render as lines, without a final line break; what the problem does not have, has no line."""
-    tint = _COLOURS[problem.severity]
+    tint = COLOURS[problem.severity]
     head = paint(f"{problem.severity}[{problem.code}]", tint, colour=colour)
     lines = [head + paint(f": {_visible(problem.summary)}", BOLD, colour=colour)]
     if problem.place is not None:
@@ -29,7 +29,7 @@ def render_problem(problem: Diagnostic, *, colour: bool) -> str:
     if problem.why is not None:
         lines.append(f"{paint('why:', BOLD, colour=colour)} {_visible(problem.why)}")
     if problem.fix is not None:
-        lines.append(f"{paint('fix:', _FIX, colour=colour)} {_visible(problem.fix)}")
+        lines.append(f"{paint('fix:', FIX_COLOUR, colour=colour)} {_visible(problem.fix)}")
     return "\n".join(lines)
 
 
