@@ -13,15 +13,19 @@ import msgspec
 import orjson
 import xxhash
 
-from ftops.dataset.plain import Assistant, Conversation, Developer, System
+from ftops.dataset.plain import Conversation, simple_turns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ftops.dataset.formats import Format
+    from ftops.dataset.plain import Turn
     from ftops.dataset.said import Said
 
 _encode = msgspec.json.Encoder().encode
 _hash = xxhash.xxh3_64_intdigest
-_GRADERS_OWN = frozenset({"messages", "tools", "parallel_tool_calls"})
+_SYSTEM = ("system", "developer")
+_MODELS_OWN = frozenset({"messages", "tools", "parallel_tool_calls"})
 """Keys of a reinforcement row that the model sees; all others are the grader's."""
 
 
@@ -37,23 +41,20 @@ class Meaning(NamedTuple):
     """What the model shall learn to say; empty if that is no text."""
 
 
-def meaning_of_plain(row: Conversation) -> Meaning:
-    """The meaning of a chat row that is plain (see dataset/plain.py), without tools, and ends with an answer."""
-    messages = row.messages
-    first, last = messages[0], messages[-1]
-    system = _hash(_encode(first)) if type(first) is System or type(first) is Developer else 0
-    asked = messages[-2].content if len(messages) > 1 else None
-    said = last.content
+def meaning_of_turns(turns: Sequence[Turn]) -> Meaning:
+    """The meaning of a chat row that is good and simple: see dataset/plain.py."""
+    _, role, text, _ = turns[0]
+    answer = turns[-1][2]
     return Meaning(
-        _hash(_encode(messages[:-1])),
-        _hash(_encode(last)),
-        system,
-        asked if type(asked) is str else "",
-        said if type(said) is str else "",
+        _hash(_encode(turns[:-1])),
+        _hash(answer.encode()),
+        _hash(text.encode()) if role in _SYSTEM else 0,
+        turns[-2][2] if len(turns) > 1 else "",
+        answer,
     )
 
 
-def meaning_of(row: dict[str, object], format_: Format, said: tuple[Said, ...]) -> Meaning:
+def meaning_of(row: dict[str, object], format_: Format, said: Sequence[Said]) -> Meaning:
     """The meaning of any row, as far as it can be understood.
 
     Args:
@@ -61,16 +62,11 @@ def meaning_of(row: dict[str, object], format_: Format, said: tuple[Said, ...]) 
         format_: That it has.
         said: Its texts.
     """
-    if format_ == "chat":
-        try:
-            plain = msgspec.convert(row, Conversation)
-        except (msgspec.MsgspecError, RecursionError):
-            pass
-        else:
-            if type(plain.messages[-1]) is Assistant and not plain.tools:
-                return meaning_of_plain(plain)
-    prompt, answer, system = _parts(row, format_)
-    asked = [text.text for text in said if not text.is_trained and text.role not in {"system", "developer", "item"}]
+    if format_ == "chat" and (turns := _simple(row)):
+        return meaning_of_turns(turns)
+    prompt, answer, messages = _parts(row, format_)
+    system = [each for each in messages if isinstance(each, dict) and each.get("role") in _SYSTEM]
+    asked = [text.text for text in said if not text.is_trained and text.role not in (*_SYSTEM, "item")]
     learnt = [text.text for text in said if text.is_trained]
     return Meaning(
         _hash(_canonical(prompt)),
@@ -81,37 +77,39 @@ def meaning_of(row: dict[str, object], format_: Format, said: tuple[Said, ...]) 
     )
 
 
-def _parts(row: dict[str, object], format_: Format) -> tuple[object, object, object]:
-    """Prompt, answer and system messages of a row."""
+def _simple(row: dict[str, object]) -> Sequence[Turn] | None:
+    try:
+        return simple_turns(msgspec.convert(row, Conversation))
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def _parts(row: dict[str, object], format_: Format) -> tuple[object, object, list[object]]:
+    """Prompt, answer, and the messages among which the system's are."""
     match format_:
         case "completion":
-            return row.get("prompt"), row.get("completion"), None
+            return row.get("prompt"), row.get("completion"), []
         case "preference":
             asked = row.get("input")
-            messages = asked.get("messages") if isinstance(asked, dict) else None
-            return asked, [row.get("preferred_output"), row.get("non_preferred_output")], _system(messages)
+            outputs = [row.get("preferred_output"), row.get("non_preferred_output")]
+            return asked, outputs, _messages(asked)
         case "reinforcement":
-            seen = {key: value for key, value in row.items() if key in _GRADERS_OWN}
-            kept = {key: value for key, value in row.items() if key not in _GRADERS_OWN}
-            return seen, kept, _system(row.get("messages"))
+            seen = {key: value for key, value in row.items() if key in _MODELS_OWN}
+            kept = {key: value for key, value in row.items() if key not in _MODELS_OWN}
+            return seen, kept, _messages(row)
         case _:
-            messages = row.get("messages")
-            if not isinstance(messages, list) or not messages:
-                return row, None, None
+            messages = _messages(row)
             others = {key: value for key, value in row.items() if key != "messages"}
-            return [messages[:-1], others], messages[-1], _system(messages)
+            return [messages[:-1], others], messages[-1:], messages
 
 
-def _system(messages: object) -> list[object]:
-    return [
-        message
-        for message in (messages if isinstance(messages, list) else ())
-        if isinstance(message, dict) and message.get("role") in ("system", "developer")  # also if it is no string
-    ]
+def _messages(value: object) -> list[object]:
+    found = value.get("messages") if isinstance(value, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def _canonical(value: object) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:  # it nests more than 254 deep, which it reads but does not write
+    except orjson.JSONEncodeError:  # it nests more than 254 deep, which is read but not written
         return b""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import orjson
 
-from ftops.dataset.columns import COLUMNS
+from ftops.dataset.columns import COLUMNS, SKETCH_WIDTH
 from ftops.dataset.formats import (
     FORMAT_OF_METHOD,
     WRONG_FORMAT,
@@ -19,16 +20,24 @@ from ftops.dataset.formats import (
     is_plain_of,
     wrong_format,
 )
+from ftops.dataset.keys import DUPLICATE_KEY, duplicate_keys
 from ftops.dataset.lines import ROW_BYTES_MAX, Block
-from ftops.dataset.meaning import meaning_of, meaning_of_plain
-from ftops.dataset.plain import is_good_chat, plain_chats
+from ftops.dataset.meaning import meaning_of, meaning_of_turns
+from ftops.dataset.plain import plain_chat, plain_chats, simple_turns
 from ftops.dataset.rule import Fault, kind_of
 from ftops.dataset.said import said_in
-from ftops.dataset.syntax import BOM, syntax_problem
-from ftops.diagnostics import Diagnostic, Place
+from ftops.dataset.sketch import sketches
+from ftops.dataset.syntax import BOM, BYTE_ORDER_MARK, foreign_format, syntax_problem
+from ftops.dataset.tokens.count import count_sequences
+from ftops.dataset.tokens.stretches import SYSTEM_ROLES, sequences_in
+from ftops.dataset.tokens.template import template_of
+from ftops.dataset.tokens.tokenizer import tokenizer as tokenizer_of
+from ftops.dataset.traits import endings, scripts
+from ftops.diagnostics import Diagnostic, Place, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -36,6 +45,10 @@ if TYPE_CHECKING:
     from ftops.dataset.columns import Column
     from ftops.dataset.meaning import Meaning
     from ftops.dataset.plain import Conversation
+    from ftops.dataset.tokens.base import Base
+    from ftops.dataset.tokens.count import StretchLike
+    from ftops.dataset.tokens.template import Template
+    from ftops.dataset.tokens.tokenizer import Tokenizer
 
     Whole: TypeAlias = NDArray[np.int64]
 
@@ -50,6 +63,13 @@ ROW_TOO_LONG = Fault(
     why="text is cut at 65,536 tokens, long before this length, and rows are checked in bounded memory",
     fix="give images by address, or split the row; a file without line feeds is not JSON Lines",
 )
+CARRIAGE_RETURNS = Fault(
+    code="data-crlf",
+    meaning="Lines end in CR LF.",
+    why="git may convert line ends, and a file with other bytes is other data: it would be trained on again",
+    fix="convert the file with `sed -i 's/\\r$//'`, and put `*.jsonl -text` into `.gitattributes`",
+    severity=Severity.NOTE,
+)
 ROW_TYPE = Fault(
     code="data-row-type",
     meaning="A row is not a JSON object.",
@@ -58,12 +78,23 @@ ROW_TYPE = Fault(
 )
 
 
+class Counting(NamedTuple):
+    """How tokens are counted."""
+
+    base: Base
+    """The base model whose tokens they are."""
+    models: Path
+    """The folder of the local models, whose files hold their tokenizers."""
+
+
 class Want(NamedTuple):
     """What is asked of a reading."""
 
     path: str
     """As diagnostics name the file."""
     method: str
+    counting: Counting | None = None
+    """If None, neither tokens nor sketches are made: that is what takes time."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -95,6 +126,8 @@ class Found:
 class Part:
     """What a block of whole lines gave. Lines in it count from 1, wherever it begins in the file."""
 
+    is_json_lines: bool = True
+    """False if the beginning of the file tells that it is something else, whose rows cannot be read at all."""
     lines: int = 0
     rows: int = 0
     format: Format = "unknown"
@@ -123,10 +156,10 @@ def _at_line(problem: Diagnostic, lines_before: int) -> Diagnostic:
 class _Reader:
     def __init__(self, want: Want) -> None:
         self.part = Part()
-        self._path = want.path
-        self._method = want.method
+        self._want = want
         self._wanted = FORMAT_OF_METHOD[want.method]
         self._is_plain = is_plain_of(self._wanted)
+        self._gathered = _Gathered(want)
 
     def take(self, block: Block) -> None:
         if block.is_too_long:
@@ -135,32 +168,55 @@ class _Reader:
             limit = f"{ROW_BYTES_MAX >> 20} MiB"
             self.part.found.add(ROW_TOO_LONG.at(self._place(), f"row is longer than {limit}, and not checked"))
             return
-        if block.offset == 0 and block.content.startswith(BOM):
-            block = Block(len(BOM), block.content.removeprefix(BOM))
-        ends = _line_ends(block.content)
+        if block.offset == 0:
+            block = self._begin(block)
+        if not self.part.is_json_lines:
+            return
+        content, ends = block.content, _line_ends(block.content)
         starts = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1] + 1))
-        gathered = _Gathered()
-        if not self._take_all(block.content, len(ends), gathered):
-            for index, line in enumerate(block.content.split(b"\n")):
-                self.part.lines += 1
-                self._take_line(line, index, block.offset + int(starts[index]), gathered)
-        self.part.columns = gathered.columns(offsets=starts + block.offset, sizes=ends - starts)
+        self._take_lines(content, starts.tolist(), ends.tolist(), block.offset)
+        self.part.columns = self._gathered.columns(offsets=starts + block.offset, sizes=ends - starts)
 
-    def _take_all(self, content: bytes, lines: int, gathered: _Gathered) -> bool:
-        """Take a block if every line in it is a good chat row without tools; False if nothing was done."""
-        if self._wanted != "chat":
-            return False
-        rows = plain_chats(content)
-        if rows is None or len(rows) != lines or not all(map(is_good_chat, rows)):
-            return False
-        self.part.format = "chat"
-        self.part.lines += lines
-        self.part.rows += lines
-        for index, row in enumerate(rows):
-            gathered.take_plain(index, row)
-        return True
+    def _begin(self, block: Block) -> Block:
+        """Look at the beginning of the file; what is left to be read of its first block."""
+        first = block.content.split(b"\n", 1)[0]
+        place = Place(path=self._want.path, line=1)
+        if foreign := foreign_format(first, Place(path=self._want.path)):
+            self.part.is_json_lines = False
+            self.part.found.add(foreign)
+            return Block(0, b"")
+        if first.endswith(b"\r"):
+            self.part.found.add(CARRIAGE_RETURNS.at(place, "lines end in CR LF"))
+        if first.startswith(BOM):
+            self.part.found.add(BYTE_ORDER_MARK.at(place, "file begins with a byte order mark"))
+            return Block(len(BOM), block.content.removeprefix(BOM))
+        return block
 
-    def _take_line(self, line: bytes, index: int, offset: int, gathered: _Gathered) -> None:
+    def _take_lines(self, content: bytes, starts: list[int], ends: list[int], offset: int) -> None:
+        """Take all lines of a block; most are simple, and then parsed in one go and not looked at any closer."""
+        rows = plain_chats(content) if self._wanted == "chat" else None
+        parsed = rows if rows is not None and len(rows) == len(ends) else None
+        suspect = self._suspects(content, starts)
+        for index, start in enumerate(starts):
+            self.part.lines += 1
+            if index not in suspect:
+                if parsed:
+                    row: Conversation | None = parsed[index]
+                else:
+                    row = plain_chat(content[start : ends[index]]) if self._wanted == "chat" else None
+                if row and (turns := simple_turns(row)):
+                    self.part.rows += 1
+                    if self.part.format == "unknown":
+                        self.part.format = "chat"
+                    self._gathered.take(index, meaning_of_turns(turns), (turns,))
+                    continue
+            self._look_closely(content[start : ends[index]], index, offset + start)
+
+    def _suspects(self, content: bytes, starts: list[int]) -> set[int]:
+        """The lines that must be looked at, however good they look."""
+        return set()
+
+    def _look_closely(self, line: bytes, index: int, offset: int) -> None:
         if not line or line.isspace():
             self.part.blank_lines += 1
             self.part.first_blank_line = self.part.first_blank_line or self.part.lines
@@ -170,46 +226,52 @@ class _Reader:
             row = orjson.loads(line)
         except orjson.JSONDecodeError as error:
             number = self.part.lines
-            self.part.found.add(syntax_problem(line, error, path=self._path, number=number, offset=offset))
+            self.part.found.add(syntax_problem(line, error, path=self._want.path, number=number, offset=offset))
             return
         if not isinstance(row, dict):
             self.part.found.add(ROW_TYPE.at(self._place(), f"row must be an object, and is {kind_of(row)}"))
             return
-        found = format_of(row, self._method)
+        found = format_of(row, self._want.method)
         if self.part.format == "unknown":
             self.part.format = found
-        if found != self._wanted or not self._is_plain(line):
-            for problem in self._problems_of(row, found):
-                self.part.found.add(problem)
-        said = said_in(row, found)
-        gathered.take(index, meaning_of(row, found, said))
+        for problem in self._problems_of(row, found, line):
+            self.part.found.add(problem)
+        sequences = sequences_in(row, found, self._want.counting.base) if self._want.counting else ()
+        self._gathered.take(index, meaning_of(row, found, said_in(row, found)), sequences)
 
-    def _problems_of(self, row: dict[str, object], found: Format) -> Iterator[Diagnostic]:
+    def _problems_of(self, row: dict[str, object], found: Format, line: bytes) -> Iterator[Diagnostic]:
         place = self._place()
-        if found in {self._wanted, "unknown"}:
+        for finding in duplicate_keys(line):
+            yield DUPLICATE_KEY.at(place, finding.summary)
+        if found not in {self._wanted, "unknown"}:
+            yield wrong_format(found, self._want.method, place)
+        elif not self._is_plain(line):
             for fault, finding in format_breaches(row, self._wanted):
                 yield fault.at(place, finding.summary, fix=finding.fix)
-        else:
-            yield wrong_format(found, self._method, place)
 
     def _place(self) -> Place:
-        return Place(path=self._path, line=self.part.lines)
+        return Place(path=self._want.path, line=self.part.lines)
 
 
 class _Gathered:
-    """The columns of a block's rows while they are gathered."""
+    """The rows of a block, while their columns are gathered."""
 
-    def __init__(self) -> None:
+    def __init__(self, want: Want) -> None:
         self.indices: list[int] = []
-        self.meanings: list[Meaning] = []
+        """Of rows among the lines of the block."""
+        self._want = want
+        self._meanings: list[Meaning] = []
+        self._sequences: list[Sequence[StretchLike]] = []
+        self._rows: list[int] = []
+        """The row of each sequence, counted from 0 among the rows."""
 
-    def take_plain(self, index: int, row: Conversation) -> None:
+    def take(self, index: int, meaning: Meaning, sequences: Sequence[Sequence[StretchLike]]) -> None:
+        """Take a row, the one in the line of that index; *sequences* are its texts as its tokens are counted."""
+        for sequence in sequences:
+            self._sequences.append(sequence)
+            self._rows.append(len(self.indices))
         self.indices.append(index)
-        self.meanings.append(meaning_of_plain(row))
-
-    def take(self, index: int, meaning: Meaning) -> None:
-        self.indices.append(index)
-        self.meanings.append(meaning)
+        self._meanings.append(meaning)
 
     def columns(self, *, offsets: Whole, sizes: Whole) -> dict[str, Column]:
         """All columns; lines count from 1 in the block.
@@ -219,10 +281,12 @@ class _Gathered:
             sizes: Likewise.
         """
         at = np.array(self.indices, dtype=np.int64)
-        count = len(at)
-        prompts, answers, systems, _, answer_texts = zip(*self.meanings, strict=True) if count else ((),) * 5
+        if not len(at):
+            return no_rows()
+        prompts, answers, systems, prompt_texts, answer_texts = zip(*self._meanings, strict=True)
         prompt, answer = np.array(prompts, dtype="<u8"), np.array(answers, dtype="<u8")
-        made: dict[str, Column] = {
+        tokens, trained = self._tokens()
+        return {
             "line": (at + 1).astype("<u4"),
             "offset": offsets[at].astype("<u8"),
             "size": sizes[at].astype("<u4"),
@@ -230,12 +294,52 @@ class _Gathered:
             "prompt": prompt,
             "answer": answer,
             "system": np.array(systems, dtype="<u8"),
-            "answer_chars": np.fromiter(map(len, answer_texts), dtype="<u4", count=count),
+            "answer_chars": np.fromiter(map(len, answer_texts), dtype="<u4", count=len(at)),
+            "ending": endings(answer_texts),
+            "prompt_script": scripts(prompt_texts),
+            "answer_script": scripts(answer_texts),
+            "tokens": tokens,
+            "trained": trained,
+            "sketch": self._sketches(),
         }
-        for name, (kind, width) in COLUMNS.items():
-            if name not in made:
-                made[name] = np.zeros((count, width) if width > 1 else count, dtype=kind)
-        return made
+
+    def _tokens(self) -> tuple[Column, Column]:
+        count = len(self.indices)
+        if self._want.counting is None:
+            return np.zeros(count, dtype="<u4"), np.zeros(count, dtype="<u4")
+        tokenizer, template = _counter(self._want.counting, FORMAT_OF_METHOD[self._want.method])
+        counts = count_sequences(self._sequences, tokenizer=tokenizer, template=template)
+        if len(self._rows) == count:
+            return counts.tokens, counts.trained
+        return (
+            np.bincount(self._rows, counts.tokens, count).astype("<u4"),
+            np.bincount(self._rows, counts.trained, count).astype("<u4"),
+        )
+
+    def _sketches(self) -> Column:
+        if self._want.counting is None:
+            return np.zeros((len(self.indices), SKETCH_WIDTH), dtype="<u4")
+        texts: list[list[str]] = [[] for _ in self.indices]
+        for row, sequence in zip(self._rows, self._sequences, strict=True):
+            texts[row] += [text for _, role, text, _ in sequence if role not in SYSTEM_ROLES]
+        return sketches(["\n".join(each) for each in texts])
+
+
+def load_tokenizer(want: Want) -> None:
+    """Have ready what counting needs, so that processes which are made from this one share it."""
+    if want.counting:
+        tokenizer, _ = _counter(want.counting, FORMAT_OF_METHOD[want.method])
+        tokenizer.count(["a"])
+
+
+@cache
+def _counter(counting: Counting, format_: Format) -> tuple[Tokenizer, Template]:
+    found = tokenizer_of(counting.base.tokenizer, counting.models)
+    return found, template_of(counting.base, found, format_)
+
+
+def no_rows() -> dict[str, Column]:
+    return {name: np.zeros((0, width) if width > 1 else 0, dtype=kind) for name, (kind, width) in COLUMNS.items()}
 
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -11,16 +12,17 @@ import numpy as np
 
 from ftops.dataset.formats import Format  # noqa: TC001  # msgspec reads it
 from ftops.dataset.lines import read_blocks
+from ftops.dataset.parallel import read_in_parallel, without_collection, workers_for
 from ftops.dataset.rows import SAID_ONCE, Found, Part, Want, read_rows
 from ftops.dataset.rule import Fault
-from ftops.dataset.syntax import BOM, BYTE_ORDER_MARK, foreign_format
 from ftops.diagnostics import Diagnostic, Place, Severity
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import BinaryIO
 
-    from ftops.dataset.columns import ColumnWriter
-    from ftops.dataset.lines import Block
+    from ftops.dataset.columns import Column, ColumnWriter
+    from ftops.dataset.rows import Counting
 
 RULES_VERSION = "2"
 """Raised with every change of a rule or of Scan, so that no cache gives what older rules found."""
@@ -38,13 +40,6 @@ BLANK_LINES = Fault(
     fix="remove the blank lines: `sed -i '/^\\s*$/d'` on the file",
     severity=Severity.WARNING,
 )
-CARRIAGE_RETURNS = Fault(
-    code="data-crlf",
-    meaning="Lines end in CR LF.",
-    why="git may convert line ends, and a file with other bytes is other data: it would be trained on again",
-    fix="convert the file with `sed -i 's/\\r$//'`, and put `*.jsonl -text` into `.gitattributes`",
-    severity=Severity.NOTE,
-)
 MORE_PROBLEMS = Fault(
     code="data-more-problems",
     meaning="The file has more problems than are listed.",
@@ -52,6 +47,19 @@ MORE_PROBLEMS = Fault(
     fix="mend those above, and look again",
     severity=Severity.NOTE,
 )
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Of all rows of a file, before any is cut."""
+
+    total: int
+    trained: int
+    """Those that the model learns to say."""
+    longest: int
+    """Of one row."""
+    tokenizer: str
+    histogram: tuple[int, ...]
+    """Rows with less than 2, less than 4, less than 8 tokens, and so on: each row counts once."""
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,9 +76,19 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of the file, at most PROBLEMS_MAX of a code, and at the end those of the file as a whole."""
     counts: dict[str, int] = {}
     """How many problems there are by code, the ones not kept included."""
+    tokens: Tokens | None = None
+    """None if they were not counted."""
 
 
-def scan(stream: BinaryIO, path: str, method: str, columns: ColumnWriter | None = None) -> Scan:
+def scan(
+    stream: BinaryIO,
+    path: str,
+    method: str,
+    columns: ColumnWriter | None = None,
+    *,
+    counting: Counting | None = None,
+    file: Path | None = None,
+) -> Scan:
     """Read *stream* to its end, once and in bounded memory, and hold its rows against the rules of *method*.
 
     Args:
@@ -78,6 +96,8 @@ def scan(stream: BinaryIO, path: str, method: str, columns: ColumnWriter | None 
         path: As diagnostics name the file.
         method: `supervised`, `dpo` or `reinforcement`.
         columns: Takes the rows, column by column.
+        counting: How tokens are counted; without it neither tokens nor sketches are made, which takes half the time.
+        file: Where the stream's file can be opened again, so that all cores may read it if that is worth while.
 
     Raises:
         OSError: Reading failed, or writing the columns.
@@ -89,50 +109,62 @@ def scan(stream: BinaryIO, path: str, method: str, columns: ColumnWriter | None 
         digest.update(chunk)
         size += len(chunk)
 
-    whole, want = _Whole(path, columns), Want(path, method)
-    for block in read_blocks(stream, see):
-        if whole.is_json_lines and (block.offset or whole.begin(block)):
-            whole.take(read_rows(block, want))
+    whole, want = _Whole(path, columns, counting), Want(path, method, counting)
+    workers = workers_for(os.fstat(stream.fileno()).st_size) if file else 1
+    with without_collection():
+        if file and workers > 1:
+            parts = read_in_parallel(stream, file, want, see, workers)
+        else:
+            parts = (read_rows(block, want) for block in read_blocks(stream, see))
+        for part in parts:
+            whole.take(part)
     return whole.as_scan(sha256=digest.hexdigest(), size=size)
+
+
+_BINS = 33
+"""Of the histogram: as many as numbers of 32 bits have lengths."""
 
 
 class _Whole:
     """What is known of a file so far, from its parts in their order."""
 
-    def __init__(self, path: str, columns: ColumnWriter | None) -> None:
-        self.is_json_lines = True
+    def __init__(self, path: str, columns: ColumnWriter | None, counting: Counting | None) -> None:
+        self._is_json_lines = True
         self._path = path
         self._columns = columns
+        self._counting = counting
         self._lines = self._rows = 0
         self._format: Format = "unknown"
         self._found = Found()
         self._blank_lines = self._first_blank_line = 0
-
-    def begin(self, block: Block) -> bool:
-        """Look at the beginning of the file; False if its rows cannot be read at all."""
-        first = block.content.split(b"\n", 1)[0]
-        if foreign := foreign_format(first, Place(path=self._path)):
-            self.is_json_lines = False
-            self._found.add(foreign)
-            return False
-        if first.startswith(BOM):
-            self._found.add(BYTE_ORDER_MARK.at(Place(path=self._path, line=1), "file begins with a byte order mark"))
-        if first.endswith(b"\r"):
-            self._found.add(CARRIAGE_RETURNS.at(Place(path=self._path, line=1), "lines end in CR LF"))
-        return True
+        self._tokens = self._trained = self._longest = 0
+        self._histogram = np.zeros(_BINS, dtype=np.int64)
 
     def take(self, part: Part) -> None:
+        if not self._is_json_lines:
+            return
+        self._is_json_lines = part.is_json_lines
         self._found.add_all(part.found, lines_before=self._lines)
         if part.blank_lines and not self._blank_lines:
             self._first_blank_line = part.first_blank_line + self._lines
         self._blank_lines += part.blank_lines
         if self._format == "unknown":
             self._format = part.format
-        if self._columns and part.columns:
-            part.columns["line"] += np.uint32(self._lines)
-            self._columns.add(part.columns)
+        if part.columns:
+            self._take_columns(part.columns)
         self._lines += part.lines
         self._rows += part.rows
+
+    def _take_columns(self, group: dict[str, Column]) -> None:
+        if self._columns:
+            group["line"] += np.uint32(self._lines)
+            self._columns.add(group)
+        tokens = group["tokens"]
+        if len(tokens):
+            self._tokens += int(tokens.sum(dtype=np.int64))
+            self._trained += int(group["trained"].sum(dtype=np.int64))
+            self._longest = max(self._longest, int(tokens.max()))
+            self._histogram += np.bincount(np.frexp(tokens)[1], minlength=len(self._histogram))
 
     def as_scan(self, *, sha256: str, size: int) -> Scan:
         problems, counts = list(self._found.kept), self._found.counts
@@ -140,7 +172,7 @@ class _Whole:
             many = f"file has {self._blank_lines:,} blank lines"
             place = Place(path=self._path, line=self._first_blank_line)
             problems.append(BLANK_LINES.at(place, "line is blank" if self._blank_lines == 1 else many))
-        if self.is_json_lines and not self._rows:
+        if self._is_json_lines and not self._rows:
             problems.append(EMPTY.at(Place(path=self._path), "file has no rows"))
         hidden = counts - Counter(problem.code for problem in problems)
         for code in SAID_ONCE:
@@ -156,4 +188,17 @@ class _Whole:
             format=self._format,
             problems=tuple(problems),
             counts=dict(counts),
+            tokens=self._all_tokens(),
+        )
+
+    def _all_tokens(self) -> Tokens | None:
+        if self._counting is None:
+            return None
+        used = int(np.max(np.nonzero(self._histogram)[0], initial=-1)) + 1
+        return Tokens(
+            total=self._tokens,
+            trained=self._trained,
+            longest=self._longest,
+            tokenizer=self._counting.base.tokenizer,
+            histogram=tuple(self._histogram[1:used].tolist()),
         )
