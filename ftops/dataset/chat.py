@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftops.dataset.calls import TOOL_RULES
 from ftops.dataset.content import CONTENT_RULES
 from ftops.dataset.conversation import SHAPE_RULES, Conversation, conversation_in, misspelt_messages
+from ftops.dataset.images import IMAGE_RULES
 from ftops.dataset.rule import Fault, Finding, breaches, did_you_mean, rule, shown
-from ftops.dataset.tools import TOOL_RULES
 from ftops.diagnostics import Severity
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def the_system_speaks_first(conversation: Conversation) -> Iterator[Finding]:
 CHAT_RULES = (
     *SHAPE_RULES,
     *CONTENT_RULES,
+    *IMAGE_RULES,
     *TOOL_RULES,
     row_keys_are_known,
     weights_are_the_assistants,

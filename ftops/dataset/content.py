@@ -1,22 +1,16 @@
-"""Rules about what a message says: text, parts of text and images, or nothing where a call speaks for it."""
+"""Rules about the content of messages: text, parts of text and images, or nothing where a call speaks for it."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ftops.dataset.rule import Finding, kind_of, rule, shown
+from ftops.diagnostics import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftops.dataset.conversation import Conversation, Message
-
-IMAGE_URL = r"^(?i:https?://|data:image/(?:jpeg|png|webp);base64,)"
-"""How an address of an image begins; images are JPEG, PNG or WEBP. Source: OpenAI's vision fine-tuning guide."""
-IMAGE_DETAILS = ("auto", "low", "high")
-
-_IMAGE_URL = re.compile(IMAGE_URL)
 
 
 @rule(
@@ -62,13 +56,31 @@ def content_is_not_empty(conversation: Conversation) -> Iterator[Finding]:
 
 
 @rule(
+    "data-content-blank",
+    why="a message of nothing but blanks most often comes from an empty field, and an answer of it is learnt",
+    fix="write the content, or remove the row",
+    severity=Severity.WARNING,
+)
+def content_is_not_blank(conversation: Conversation) -> Iterator[Finding]:
+    """Content of users and of the assistant is not only blanks and line feeds."""
+    for message in conversation.messages:
+        content = message.value.get("content")
+        if message.role in {"user", "assistant"} and isinstance(content, str) and content.isspace():
+            yield Finding(message.at("content"), "holds nothing but blanks")
+    for message, where, part in parts_of(conversation):
+        text = part.get("text") if isinstance(part, dict) else None
+        if message.role in {"user", "assistant"} and isinstance(text, str) and text.isspace():
+            yield Finding(f"{where}.text", "holds nothing but blanks")
+
+
+@rule(
     "data-content-part",
     why='a part is `{"type": "text", "text": "…"}` or `{"type": "image_url", "image_url": {"url": "…"}}`',
     fix="write the part in one of these forms",
 )
 def parts_are_well_formed(conversation: Conversation) -> Iterator[Finding]:
     """Each part of a content list is text, an image, or the assistant's refusal."""
-    for message, where, part in _parts(conversation):
+    for message, where, part in parts_of(conversation):
         if not isinstance(part, dict):
             yield Finding(where, f"must be an object, and is {kind_of(part)}")
             continue
@@ -85,39 +97,8 @@ def parts_are_well_formed(conversation: Conversation) -> Iterator[Finding]:
                 yield Finding(f"{where}.type", f"is {shown(kind)}" if "type" in part else "is missing")
 
 
-@rule(
-    "data-image-place",
-    why="models are trained on images that the user sends; no other message may hold one",
-    fix="move the image into a `user` message",
-)
-def images_are_the_users(conversation: Conversation) -> Iterator[Finding]:
-    """Images stand in user messages only."""
-    for message, where, part in _parts(conversation):
-        if isinstance(part, dict) and part.get("type") == "image_url" and message.role not in {"user", None}:
-            yield Finding(where, f"is an image in a message of role `{message.role}`")
-
-
-@rule(
-    "data-image-url",
-    why="the provider fetches images by http(s), or reads JPEG, PNG and WEBP from base64 data; it skips all others",
-    fix='write `{"url": "https://…", "detail": "auto"}` or `{"url": "data:image/png;base64,…"}`',
-)
-def image_urls_are_well_formed(conversation: Conversation) -> Iterator[Finding]:
-    """An image has a web address or base64 data, and a detail of auto, low or high if any."""
-    for _, where, part in _parts(conversation):
-        if not isinstance(part, dict) or part.get("type") != "image_url":
-            continue
-        image = part.get("image_url")
-        if not isinstance(image, dict):
-            yield Finding(f"{where}.image_url", f"must be an object with `url`, and is {kind_of(image)}")
-            continue
-        if not isinstance(url := image.get("url"), str) or not _IMAGE_URL.match(url):
-            yield Finding(f"{where}.image_url.url", "must begin with `https://` or `data:image/…;base64,`")
-        if image.get("detail", "auto") not in IMAGE_DETAILS:
-            yield Finding(f"{where}.image_url.detail", "must be `auto`, `low` or `high`")
-
-
-def _parts(conversation: Conversation) -> Iterator[tuple[Message, str, object]]:
+def parts_of(conversation: Conversation) -> Iterator[tuple[Message, str, object]]:
+    """The parts of all lists of content, each with its message and its path."""
     for message in conversation.messages:
         if isinstance(content := message.value.get("content"), list):
             for index, part in enumerate(content):
@@ -132,7 +113,6 @@ CONTENT_RULES = (
     content_is_present,
     content_is_text_or_parts,
     content_is_not_empty,
+    content_is_not_blank,
     parts_are_well_formed,
-    images_are_the_users,
-    image_urls_are_well_formed,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ftops.dataset.chat import chat_breaches
-from ftops.dataset.plain import is_plain_chat, is_plain_preference
+from ftops.dataset.completion import completion_breaches
+from ftops.dataset.plain import is_plain_chat, is_plain_completion, is_plain_preference, is_plain_reinforcement
 from ftops.dataset.preference import MISNAMED, OUTPUTS, preference_breaches
 from ftops.dataset.reinforcement import reinforcement_breaches
 from ftops.dataset.rule import Fault
@@ -40,8 +41,14 @@ _BREACHES: dict[Format, Callable[[dict[str, object]], Iterator[tuple[Fault, Find
     "chat": chat_breaches,
     "preference": preference_breaches,
     "reinforcement": reinforcement_breaches,
+    "completion": completion_breaches,
 }
-_IS_PLAIN: dict[Format, Callable[[bytes], bool]] = {"chat": is_plain_chat, "preference": is_plain_preference}
+_IS_PLAIN: dict[Format, Callable[[bytes], bool]] = {
+    "chat": is_plain_chat,
+    "preference": is_plain_preference,
+    "reinforcement": is_plain_reinforcement,
+    "completion": is_plain_completion,
+}
 
 
 def format_of(row: dict[str, object], method: str) -> Format:
@@ -56,16 +63,13 @@ def format_of(row: dict[str, object], method: str) -> Format:
 
 
 def format_breaches(row: dict[str, object], format_: Format) -> Iterator[tuple[Fault, Finding]]:
-    """Hold *row* against the rules of a format that some method takes."""
+    """Hold *row* against the rules of a format that is not `unknown`."""
     return _BREACHES[format_](row)
 
 
 def is_plain_of(format_: Format) -> Callable[[bytes], bool]:
-    """Give the fast test for good rows of a format.
-
-    Reinforcement has none: its rows hold anything, and are 50,000 at most.
-    """
-    return _IS_PLAIN.get(format_, _never_plain)
+    """Give the fast test for good rows of a format that is not `unknown`."""
+    return _IS_PLAIN[format_]
 
 
 def wrong_format(found: Format, method: str, place: Place) -> Diagnostic:
@@ -78,7 +82,3 @@ def wrong_format(found: Format, method: str, place: Place) -> Diagnostic:
         summary = f"row is in the {found} format, and method `{method}` does not take it"
         fix = f"set `method.type: {_METHOD_OF_FORMAT[found]}`, or write each row as {wanted}"
     return WRONG_FORMAT.at(place, summary, fix=fix)
-
-
-def _never_plain(_line: bytes) -> bool:
-    return False

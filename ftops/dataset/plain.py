@@ -12,8 +12,11 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from ftops.dataset.content import IMAGE_URL
-from ftops.dataset.tools import FUNCTION_NAME, is_json_object
+from ftops.dataset.calls import TOOL_RULES
+from ftops.dataset.conversation import conversation_in
+from ftops.dataset.images import IMAGES_MAX, WEB_IMAGE_URL
+from ftops.dataset.rule import breaches
+from ftops.dataset.tools import FUNCTION_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +36,7 @@ class _TextPart(_Plain, tag_field="type", tag="text"):
 
 
 class _Image(_Plain):
-    url: Annotated[str, Meta(pattern=IMAGE_URL)]
+    url: Annotated[str, Meta(pattern=WEB_IMAGE_URL)]
     detail: Literal["auto", "low", "high"] = "auto"
 
 
@@ -57,25 +60,35 @@ class _Call(_Plain):
 
 
 class System(_Plain, tag_field="role", tag="system"):
+    """Instructions."""
+
     content: _Text | _Texts
 
 
 class Developer(_Plain, tag_field="role", tag="developer"):
+    """Instructions, by their newer name."""
+
     content: _Text | _Texts
 
 
 class User(_Plain, tag_field="role", tag="user"):
+    """A prompt."""
+
     content: _Text | _Parts
     name: _Text | msgspec.UnsetType = msgspec.UNSET
 
 
 class Assistant(_Plain, tag_field="role", tag="assistant"):
+    """An answer, or calls of functions."""
+
     content: _Text | _Texts | None = None
     weight: Literal[0, 1] = 1
     tool_calls: Annotated[list[_Call], Meta(min_length=1)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Tool(_Plain, tag_field="role", tag="tool"):
+    """The answer of a function."""
+
     tool_call_id: str
     content: str | _Texts
 
@@ -96,6 +109,8 @@ Message: TypeAlias = System | Developer | User | Assistant | Tool
 
 
 class Conversation(_Plain):
+    """A row of the chat format, and the input of a preference row."""
+
     messages: Annotated[list[Message], Meta(min_length=1)]
     tools: list[_ToolDeclared] = []
     parallel_tool_calls: bool = True
@@ -110,14 +125,30 @@ _OneAnswer = Annotated[list[_TextAnswer], Meta(min_length=1, max_length=1)]
 
 
 class Preference(_Plain):
+    """A row of the preference format."""
+
     input: Conversation
     preferred_output: _OneAnswer
     non_preferred_output: _OneAnswer
 
 
+class _Prompt(_Plain, forbid_unknown_fields=False):
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    tools: list[object] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Completion(_Plain):
+    prompt: _Text
+    completion: _Text
+
+
+Turn: TypeAlias = tuple[str, str, str, bool]
+"""A message that is text alone: as Said, without its place."""
+
 _decode_chat = msgspec.json.Decoder(Conversation).decode
 _decode_chats = msgspec.json.Decoder(Conversation).decode_lines
 _decode_preference = msgspec.json.Decoder(Preference).decode
+_decode_completion = msgspec.json.Decoder(_Completion).decode
 
 
 def is_plain_chat(line: bytes) -> bool:
@@ -132,23 +163,50 @@ def is_plain_chat(line: bytes) -> bool:
     return _instructions_come_first(row.messages) and _is_plain(row, line)
 
 
-def plain_chats(lines: bytes) -> list[Conversation] | None:
-    """All rows of *lines*, if every line is a row that looks plain by its types; blank lines give none.
+def plain_chat(line: bytes) -> Conversation | None:
+    """The row, if it looks plain by its types."""
+    try:
+        return _decode_chat(line)
+    except _REFUSED:
+        return None
 
-    Whether `is_good_chat` holds for each is to be asked yet.
-    """
+
+def plain_chats(lines: bytes) -> list[Conversation] | None:
+    """All rows of *lines*, if every line is a row that looks plain by its types; blank lines give none."""
     try:
         return _decode_chats(lines)
     except _REFUSED:
         return None
 
 
-def is_good_chat(row: Conversation) -> bool:
-    """Whether what types cannot say holds as well, of a row without tools."""
-    last = row.messages[-1]
-    if type(last) is not Assistant or last.weight == 0 or row.tools:
-        return False
-    return _instructions_come_first(row.messages) and _calls_are_answered(row.messages)
+def simple_turns(row: Conversation) -> list[Turn] | None:
+    """The messages of *row* if it is good and has nothing but texts: no tools, no names, no parts, no images.
+
+    None says nothing about it. Most rows of most files are simple, so that this is the fast path of the fast path.
+    """
+    if row.tools:
+        return None
+    others_spoke = False
+    turns: list[Turn] = []
+    for message in row.messages:
+        text = message.content
+        if type(text) is not str or text.isspace():
+            return None
+        if type(message) is User:
+            if message.name is not msgspec.UNSET:
+                return None
+            others_spoke = True
+            turns.append(("", "user", text, False))
+        elif type(message) is Assistant:
+            if message.tool_calls is not msgspec.UNSET:
+                return None
+            others_spoke = True
+            turns.append(("", "assistant", text, message.weight == 1))
+        elif type(message) is Tool or others_spoke:
+            return None
+        else:
+            turns.append(("", "system" if type(message) is System else "developer", text, False))
+    return turns if turns[-1][3] else None  # which only an answer with weight is
 
 
 def is_plain_preference(line: bytes) -> bool:
@@ -157,20 +215,47 @@ def is_plain_preference(line: bytes) -> bool:
         row = _decode_preference(line)
     except _REFUSED:
         return False
-    return _is_plain(row.input, line)
+    return _is_plain(row.input, line) and not (_is_odd(row.preferred_output) or _is_odd(row.non_preferred_output))
+
+
+def is_plain_reinforcement(line: bytes) -> bool:
+    """Whether *line* is a good reinforcement row that needs no closer look; False says nothing about it.
+
+    What the grader reads may be anything, so that the whole line is parsed to see that it is JSON.
+    """
+    try:
+        row = msgspec.convert(orjson.loads(line), _Prompt)
+    except (*_REFUSED, orjson.JSONDecodeError):
+        return False
+    ends_in_prompt = type(row.messages[-1]) in {User, Developer}
+    return ends_in_prompt and row.tools is msgspec.UNSET and _is_good_without_calls(row.messages)
+
+
+def is_plain_completion(line: bytes) -> bool:
+    """Whether *line* is a good row of prompt and completion that needs no closer look; False says nothing about it."""
+    try:
+        row = _decode_completion(line)
+    except _REFUSED:
+        return False
+    return not (row.prompt.isspace() or row.completion.isspace())
 
 
 def _is_plain(conversation: Conversation, line: bytes) -> bool:
-    if conversation.tools:
-        # What is declared as Raw was skipped, not read: only a parser tells whether it is JSON.
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return False
-        tools = (row if "tools" in row else row["input"])["tools"]
-        if not all(isinstance(tool["function"].get("parameters", {}), dict) for tool in tools):
-            return False
-    return _calls_are_answered(conversation.messages)
+    if not conversation.tools:
+        return _is_good_without_calls(conversation.messages)
+    # What is declared as Raw was skipped, not read: only a parser tells whether it is JSON.
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    value = row if "tools" in row else row["input"]
+    if any(breaches(TOOL_RULES, conversation_in(value))):
+        return False
+    is_silent = any(
+        type(message) is Assistant and message.content is None and not message.tool_calls
+        for message in conversation.messages
+    )
+    return not is_silent and not _is_odd(conversation.messages)
 
 
 def _instructions_come_first(messages: Sequence[Message]) -> bool:
@@ -183,21 +268,26 @@ def _instructions_come_first(messages: Sequence[Message]) -> bool:
     return True
 
 
-def _calls_are_answered(messages: Sequence[Message]) -> bool:
-    """Whether calls are whole and answered at once, and the assistant is not silent where it calls nothing."""
-    waiting: set[str] = set()
+def _is_good_without_calls(messages: Sequence[Message]) -> bool:
+    """Whether nothing is called, and the assistant is never silent."""
     for message in messages:
-        if type(message) is Tool:
-            if message.tool_call_id not in waiting:
-                return False
-            waiting.remove(message.tool_call_id)
-        elif waiting:
+        if type(message) is Tool or (type(message) is Assistant and (message.tool_calls or message.content is None)):
             return False
-        elif type(message) is Assistant:
-            if message.tool_calls:
-                if not all(is_json_object(call.function.arguments) for call in message.tool_calls):
-                    return False
-                waiting = {call.id for call in message.tool_calls}
-            elif message.content is None:
-                return False
-    return True
+    return not _is_odd(messages)
+
+
+def _is_odd(messages: Sequence[Message | _TextAnswer]) -> bool:
+    """Whether a text is blank, or images are too many."""
+    images = 0
+    for message in messages:
+        content = message.content
+        if isinstance(content, str):
+            if content.isspace():
+                return True
+            continue
+        for part in content or ():
+            if isinstance(part, _ImagePart):
+                images += 1
+            elif part.text.isspace():
+                return True
+    return images > IMAGES_MAX

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftops.dataset.calls import TOOL_RULES
 from ftops.dataset.content import CONTENT_RULES
 from ftops.dataset.conversation import SHAPE_RULES, conversation_in
+from ftops.dataset.images import IMAGE_RULES
 from ftops.dataset.rule import Fault, Finding, breaches, did_you_mean, kind_of, rule, shown
-from ftops.dataset.tools import TOOL_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +108,7 @@ PREFERENCE_RULES = (
     outputs_are_one_assistant_message,
     outputs_are_text,
 )
-CONVERSATION_RULES = (*SHAPE_RULES, *CONTENT_RULES, *TOOL_RULES)
+CONVERSATION_RULES = (*SHAPE_RULES, *CONTENT_RULES, *IMAGE_RULES, *TOOL_RULES)
 
 
 def preference_breaches(row: Row) -> Iterator[tuple[Fault, Finding]]:

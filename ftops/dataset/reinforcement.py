@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftops.dataset.calls import CALL_RULES
 from ftops.dataset.content import CONTENT_RULES
 from ftops.dataset.conversation import SHAPE_RULES, Conversation, conversation_in
+from ftops.dataset.images import IMAGE_RULES
 from ftops.dataset.rule import Fault, Finding, breaches, rule
-from ftops.dataset.tools import CALL_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ def the_prompt_comes_last(conversation: Conversation) -> Iterator[Finding]:
             yield Finding(last.at("role"), f"is `{last.role}`, and the last message must be the user's")
 
 
-REINFORCEMENT_RULES = (*SHAPE_RULES, *CONTENT_RULES, *CALL_RULES, the_prompt_comes_last)
+REINFORCEMENT_RULES = (*SHAPE_RULES, *CONTENT_RULES, *IMAGE_RULES, *CALL_RULES, the_prompt_comes_last)
 """Without those about other keys than `messages` and `tools`: all else belongs to the grader."""
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
 from ftops.dataset.chat import CHAT_RULES
+from ftops.dataset.completion import COMPLETION_RULES
+from ftops.dataset.formats import FORMAT_OF_METHOD, format_breaches, is_plain_of
 from ftops.dataset.plain import is_plain_chat, is_plain_preference
 from ftops.dataset.preference import CONVERSATION_RULES, PREFERENCE_RULES
 from ftops.dataset.reinforcement import REINFORCEMENT_RULES
-from ftops.dataset.scan import scan
 from ftops.diagnostics import Severity
 
+if TYPE_CHECKING:
+    from ftops.dataset.rule import Fault, Finding
+
 Json = dict[str, Any]
+
+CALLS = {"tool_calls", "function_call"}
 
 
 def says(role: str, content: Any = "words", **keys: Any) -> Json:
@@ -23,7 +28,13 @@ def says(role: str, content: Any = "words", **keys: Any) -> Json:
 
 
 def chat(*messages: Any, **keys: Any) -> Json:
-    return {"messages": list(messages), **keys}
+    """A row; what is called in it is declared in it, unless the test gives tools of its own."""
+    row = {"messages": list(messages), **keys}
+    if {"tools", "functions"} & row.keys() or not any(
+        CALLS & each.keys() for each in messages if isinstance(each, dict)
+    ):
+        return row
+    return row | {"tools": [tool()]}
 
 
 def answered(*messages: Any, **keys: Any) -> Json:
@@ -58,6 +69,9 @@ def preference(**keys: Any) -> Json:
 TEXT = {"type": "text", "text": "words"}
 USER = says("user")
 ANSWER = says("assistant")
+PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
+JPEG = "data:image/jpeg;base64,/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAg=="
+CITY = {"type": "object", "properties": {"city": {"enum": ["Oslo", "Bergen"]}}, "required": ["city"]}
 ANSWERED = says("tool", "21 degrees", tool_call_id="c1")
 
 # code → rows that the rule must flag, each with the path that it must name
@@ -126,6 +140,54 @@ BAD: dict[str, list[tuple[str, Json]]] = {
         ("messages[0].content[0].image_url.url", answered(says("user", [image("data:image/gif;base64,AAAA")]))),
         ("messages[0].content[0].image_url.url", answered(says("user", [image(None)]))),
         ("messages[0].content[0].image_url.detail", answered(says("user", [image(detail="medium")]))),
+    ],
+    "data-content-blank": [
+        ("messages[1].content", chat(USER, says("assistant", " \n"))),
+        ("messages[0].content", answered(says("user", " "))),
+        ("messages[0].content[0].text", answered(says("user", [{"type": "text", "text": "\u3000"}]))),
+    ],
+    "data-image-count": [("messages", answered(says("user", [image()] * 5), says("user", [image()] * 6)))],
+    "data-image-data": [
+        ("messages[0].content[0].image_url.url", answered(says("user", [image(url)])))
+        for url in (
+            "data:image/png;base64,",
+            "data:image/png;base64,AAAAAAAAAAAAAAAA",
+            "data:image/png;base64,iVBOR!!!",
+            PNG + "A" * 13_333_400,
+        )
+    ],
+    "data-tool-schema": [
+        ("tools[0].function.parameters", answered(USER, tools=[tool(parameters=schema)]))
+        for schema in (
+            {"type": "objekt"},
+            {"$ref": "https://example.org/schema.json"},
+            {"$ref": "file:///etc/passwd"},
+            {"$schema": "https://example.org/dialect"},
+            {"properties": {"city": {"pattern": "(a{1000}){1000}"}}},
+        )
+    ]
+    + [("functions[0].parameters", answered(USER, functions=[{"name": "look", "parameters": {"required": True}}]))],
+    "data-tool-call-repeated": [
+        ("messages[1].tool_calls", chat(USER, calls(call("c1"), call("c1")))),
+        ("messages[3].tool_calls", chat(USER, calls(call("c1")), ANSWERED, calls(call("c1")))),
+    ],
+    "data-tool-undeclared": [
+        ("messages[1].tool_calls[0].function.name", {"messages": [USER, calls(call())]}),
+        ("messages[1].tool_calls[1].function.name", chat(USER, calls(call("c1"), call("c2", "see")))),
+        (
+            "messages[1].function_call.name",
+            chat(USER, {"role": "assistant", "function_call": call()["function"]}, tools=[]),
+        ),
+    ],
+    "data-tool-violation": [
+        (
+            "messages[1].tool_calls[0].function.arguments",
+            chat(USER, calls(call(arguments=arguments)), tools=[tool(parameters=CITY)]),
+        )
+        for arguments in ("{}", '{"city": "private"}')
+    ],
+    "data-parallel-calls": [
+        ("messages[1].tool_calls", chat(USER, calls(call("c1"), call("c2")), parallel_tool_calls=False)),
     ],
     "data-tools": [
         ("tools", answered(USER, tools={})),
@@ -224,7 +286,6 @@ NEAR: dict[str, list[Json]] = {
     ],
     "data-content-type": [answered(says("user", [TEXT]))],
     "data-content-empty": [
-        answered(says("user", " ")),
         chat(USER, calls(call()) | {"content": ""}),
         answered(USER, calls(call()), says("tool", "", tool_call_id="c1")),
     ],
@@ -234,8 +295,43 @@ NEAR: dict[str, list[Json]] = {
     ],
     "data-image-place": [answered(says("user", [image()]))],
     "data-image-url": [
-        answered(says("user", [image("http://a/b"), image("DATA:IMAGE/WEBP;BASE64,AAAA", detail="low")])),
+        answered(
+            says(
+                "user",
+                [
+                    image("http://a/b"),
+                    image(PNG.replace("data:image/png;base64", "DATA:IMAGE/PNG;BASE64"), detail="low"),
+                ],
+            )
+        ),
         answered(says("user", [TEXT | {"text": "file:///a.png"}])),
+    ],
+    "data-content-blank": [
+        answered(says("user", "\n.\n")),
+        answered(USER, calls(call()), says("tool", " ", tool_call_id="c1")),
+    ],
+    "data-image-count": [answered(says("user", [image()] * 10 + [TEXT]))],
+    "data-image-data": [
+        answered(says("user", [image(PNG), image(JPEG), image("data:image/webp;base64,UklGRhIAAABXRUJQVlA4TA==")])),
+        answered(says("user", [image(PNG + "A" * 13_333_000)])),
+    ],
+    "data-tool-schema": [
+        answered(USER, tools=[tool(parameters=CITY), tool("see", parameters={})]),
+        answered(USER, tools=[tool(parameters={"$defs": {"a": {"type": "string"}}, "$ref": "#/$defs/a"})]),
+        answered(USER, tools=[tool(parameters={"properties": {"city": {"pattern": "^(?!x)(.)\\1"}}})]),
+    ],
+    "data-tool-call-repeated": [chat(USER, calls(call("c1"), call("c2")))],
+    "data-tool-undeclared": [
+        chat(USER, calls(call()), functions=[{"name": "look"}]),
+        chat(USER, calls(call("c1"), call("c2", "see")), tools=[tool(), tool("see")]),
+    ],
+    "data-tool-violation": [
+        chat(USER, calls(call(arguments='{"city": "Oslo", "more": 1}')), tools=[tool(parameters=CITY)]),
+        chat(USER, calls(call(arguments='{"city": "Bern"}')), tools=[tool()]),
+    ],
+    "data-parallel-calls": [
+        chat(USER, calls(call("c1")), ANSWERED, calls(call("c2")), parallel_tool_calls=False),
+        chat(USER, calls(call("c1"), call("c2")), parallel_tool_calls=True),
     ],
     "data-tools": [
         answered(USER, tools=[]),
@@ -301,10 +397,29 @@ NEAR_REINFORCEMENT = [
 ]
 
 
+BAD_COMPLETION: dict[str, list[tuple[str, Json]]] = {
+    "data-completion-text": [
+        ("completion", {"prompt": "words"}),
+        ("prompt", {"completion": "words"}),
+        ("prompt", {"prompt": ["words"], "completion": "words"}),
+        ("completion", {"prompt": "words", "completion": ""}),
+        ("completion", {"prompt": "words", "completion": None}),
+    ],
+    "data-completion-blank": [
+        ("completion", {"prompt": "words", "completion": " \n"}),
+        ("prompt", {"prompt": "", "completion": "words"}),
+    ],
+    "data-completion-key": [("row", {"prompt": "words", "completion": "words", "id": 1})],
+}
+NEAR_COMPLETION = [{"prompt": "words ->", "completion": " words\n"}, {"completion": "words", "prompt": "words"}]
+
+
+def found(row: Json, method: str = "supervised") -> list[tuple[Fault, Finding]]:
+    return list(format_breaches(orjson.loads(orjson.dumps(row)), FORMAT_OF_METHOD[method]))
+
+
 def problems(row: Json, method: str = "supervised") -> list[tuple[str, str]]:
-    found = scan(io.BytesIO(orjson.dumps(row)), "data.jsonl", method)
-    assert all(problem.place and problem.place.line in {1, None} for problem in found.problems)
-    return [(problem.code, problem.summary.split("`")[1]) for problem in found.problems]
+    return [(fault.code, finding.where) for fault, finding in found(row, method)]
 
 
 def cases(table: dict[str, list[Any]]) -> list[Any]:
@@ -343,15 +458,44 @@ def test_a_bad_reinforcement_row_is_flagged_for_its_one_fault(code: str, case: t
 @pytest.mark.parametrize("row", NEAR_REINFORCEMENT)
 def test_a_good_reinforcement_row_is_good(row: Json) -> None:
     assert problems(row, "reinforcement") == []
+    assert is_plain_of("reinforcement")(orjson.dumps(row))
+
+
+@pytest.mark.parametrize(("code", "case"), cases(BAD_REINFORCEMENT))
+def test_a_bad_reinforcement_row_is_never_taken_for_plain(code: str, case: tuple[str, Json]) -> None:
+    assert not is_plain_of("reinforcement")(orjson.dumps(case[1])), code
+
+
+@pytest.mark.parametrize("kept", [b'"\\ud83d"', b'"\xff"', b"[1,]"])
+def test_what_is_kept_for_the_grader_must_be_json_too(kept: bytes) -> None:
+    row = orjson.dumps(chat(USER, answer={"deep": [1, "x"]}))
+    assert is_plain_of("reinforcement")(row)
+    assert not is_plain_of("reinforcement")(row.replace(b'"x"', kept))
+
+
+@pytest.mark.parametrize(("code", "case"), cases(BAD_COMPLETION))
+def test_a_bad_row_of_prompt_and_completion_is_flagged_for_its_one_fault(code: str, case: tuple[str, Json]) -> None:
+    where, row = case
+    assert [(fault.code, finding.where) for fault, finding in format_breaches(row, "completion")] == [(code, where)]
+    assert not is_plain_of("completion")(orjson.dumps(row))
+
+
+@pytest.mark.parametrize("row", NEAR_COMPLETION)
+def test_a_good_row_of_prompt_and_completion_is_good(row: Json) -> None:
+    assert not list(format_breaches(row, "completion"))
+    assert is_plain_of("completion")(orjson.dumps(row))
 
 
 def test_every_rule_has_a_bad_row_and_a_near_miss() -> None:
+    assert {rule.fault.code for rule in COMPLETION_RULES} == BAD_COMPLETION.keys()
     assert {rule.fault.code for rule in CHAT_RULES} == BAD.keys() == NEAR.keys()
     assert {rule.fault.code for rule in PREFERENCE_RULES} <= BAD_PREFERENCE.keys()
     assert {rule.fault.code for rule in REINFORCEMENT_RULES} <= {*BAD, *BAD_REINFORCEMENT}
 
 
-@pytest.mark.parametrize("rule", [*CHAT_RULES, *PREFERENCE_RULES, *CONVERSATION_RULES, *REINFORCEMENT_RULES])
+@pytest.mark.parametrize(
+    "rule", [*CHAT_RULES, *PREFERENCE_RULES, *CONVERSATION_RULES, *REINFORCEMENT_RULES, *COMPLETION_RULES]
+)
 def test_every_rule_says_what_is_good_and_why_and_how_to_get_there(rule: Any) -> None:
     fault = rule.fault
     assert fault.code.startswith("data-")
@@ -398,24 +542,28 @@ def test_common_good_rows_need_no_closer_look(row: Json) -> None:
     ],
 )
 def test_a_misspelt_word_is_answered_with_the_right_one(row: Json, fix: str) -> None:
-    found = scan(io.BytesIO(orjson.dumps(row)), "data.jsonl", "supervised")
-    assert fix in {problem.fix for problem in found.problems}
+    assert fix in {finding.fix for _, finding in found(row)}
 
 
 @pytest.mark.parametrize("table", [BAD, BAD_PREFERENCE, BAD_REINFORCEMENT])
-def test_no_diagnostic_shows_content_of_a_row(table: dict[str, list[tuple[str, Json]]]) -> None:
-    for method in ("supervised", "dpo", "reinforcement"):
-        for _, row in (case for rows in table.values() for case in rows):
-            for problem in scan(io.BytesIO(orjson.dumps(row)), "data.jsonl", method).problems:
-                shown = f"{problem.summary} {problem.fix}"
-                assert not any(
-                    private in shown for private in ("private", "words", "Bergen", "example.org", "21 degrees")
-                )
-                assert problem.place
-                assert problem.place.source is None
+@pytest.mark.parametrize("method", FORMAT_OF_METHOD)
+def test_no_finding_shows_content_of_a_row(table: dict[str, list[tuple[str, Json]]], method: str) -> None:
+    private = ("private", "words", "Bergen", "example.org", "21 degrees", "passwd")
+    for _, row in (case for rows in table.values() for case in rows):
+        for _, finding in found(row, method):
+            assert not any(each in f"{finding.summary} {finding.fix}" for each in private)
 
 
 def test_a_warning_is_given_where_a_row_is_odd_but_not_refused() -> None:
-    for code in ("data-system-not-first", "data-call-unanswered"):
-        found = scan(io.BytesIO(orjson.dumps(BAD[code][0][1])), "data.jsonl", "supervised")
-        assert [problem.severity for problem in found.problems] == [Severity.WARNING]
+    warnings = {fault.code for code in BAD for fault, _ in found(BAD[code][0][1]) if fault.severity is Severity.WARNING}
+    assert warnings == {
+        "data-call-unanswered",
+        "data-content-blank",
+        "data-image-data",
+        "data-parallel-calls",
+        "data-system-not-first",
+        "data-tool-call-repeated",
+        "data-tool-schema",
+        "data-tool-undeclared",
+        "data-tool-violation",
+    }
