@@ -40,7 +40,7 @@ MEANINGS = {
     "data-preference-name": "outputs given the names that the service reads",
     "data-role-unknown": "roles spelt in lower case",
     **{repair.code: repair.meaning for repair in TEXT_REPAIRS},
-    "data-duplicate-row": "repeated rows removed, the first kept",
+    "data-duplicate": "repeated rows removed, the first kept",
 }
 """The code of each kind of repair, which is that of the rule that finds it, and what was done; in order of working."""
 
@@ -55,6 +55,8 @@ class Mended:
     """One kind of repair, and where it was done; lines are those of the old file."""
 
     code: str
+    meaning: str
+    """What was done, such as `blank lines removed`."""
     count: int
     lines: tuple[int, ...]
     """The first ones."""
@@ -117,7 +119,11 @@ class _Log:
     def all(self) -> tuple[Mended, ...]:
         return tuple(
             Mended(
-                code=code, count=self.counts[code], lines=tuple(self.lines[code]), examples=tuple(self.examples[code])
+                code=code,
+                meaning=MEANINGS[code],
+                count=self.counts[code],
+                lines=tuple(self.lines[code]),
+                examples=tuple(self.examples[code]),
             )
             for code in MEANINGS
             if self.counts[code]
@@ -209,7 +215,7 @@ def _drop_repeated(target: BinaryIO, copy: _Copy, log: _Log) -> None:
     kept = offset = repeated_from = 0  # what is kept so far; where a row begins; where the rows to be moved begin
     for index, size in enumerate(copy.sizes):
         if index in repeated:
-            log.add("data-duplicate-row", copy.numbers[index])
+            log.add("data-duplicate", copy.numbers[index])
             kept = _move(target, repeated_from, offset, kept)
             repeated_from = offset + size
         offset += size

@@ -1,0 +1,219 @@
+"""`ftops check`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from ftops.cli import frame
+from ftops.cli.door import PROBLEM, WRONG_USAGE
+from ftops.clock import SystemClock
+from ftops.diagnostics import Diagnostic, ProblemsError, Severity
+from ftops.spec.nearest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftops.check import Report, Subject
+    from ftops.dataset.guess import MethodName
+    from ftops.mend import NewFile
+    from ftops.remote.moderation import Ask
+
+METHODS = ("supervised", "dpo", "reinforcement")
+
+
+@click.command()
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.option("--method", type=click.Choice(METHODS), help="Take the rows as for this method, instead of guessing it.")
+@click.option("--model", metavar="NAME", help="Base model whose token limit and price count.")
+@click.option("--ignore", "ignored", metavar="CODE", multiple=True, help="Leave out a warning or note; repeatable.")
+@click.option("--quick", is_flag=True, help="Look at each row only: count no tokens, compare no rows or files.")
+@click.option("--fix", is_flag=True, help="Mend what can be mended safely, in a new file beside the old one.")
+@click.option("--moderate", is_flag=True, help="Send the texts to the target's moderation, and say what it flags.")
+@click.option("--format", "shape", type=click.Choice(["text", "github"]), default="text", help="Or annotations.")
+@frame.json_option
+def check(
+    paths: tuple[str, ...],
+    method: MethodName | None,
+    model: str | None,
+    ignored: tuple[str, ...],
+    shape: Literal["text", "github"],
+    *,
+    quick: bool,
+    fix: bool,
+    moderate: bool,
+    as_json: bool,
+) -> int:
+    """Check training data: format, content, tokens, cost, and files against each other.
+
+    PATH is any data file, or a folder with .jsonl files. Without one, all data of the project's specs is checked.
+    Content of rows is never shown. Exits with 1 if there are errors: what the provider would refuse.
+    """
+    from ftops import check as checks  # noqa: PLC0415  # commands load what they use
+    from ftops.cli.watch import watched  # noqa: PLC0415
+
+    if as_json and shape != "text":
+        raise click.UsageError("--json and --format exclude each other")
+    _model_is_known(model)
+    subjects, problems = checks.subjects_at(paths, method) if paths else (_of_the_project(method), ())
+    mended = _mended(subjects) if fix else _Mended(subjects)
+    options = checks.Options(is_quick=quick, model=model, ignored=frozenset(ignored))
+    report = checks.check(mended.subjects, options, lambda subject, stream: watched(stream, subject.path))
+    report = replace(report, problems=(*problems, *mended.problems, *report.problems))
+    if moderate:
+        report = checks.moderated(report, _moderation())
+    _nothing_needed_is_ignored(ignored, report)
+    _show(report, mended, shape, as_json=as_json)
+    return PROBLEM if report.has_errors else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Mended:
+    """What is to be checked, after mending."""
+
+    subjects: tuple[Subject, ...]
+    new_files: tuple[NewFile, ...] = ()
+    problems: tuple[Diagnostic, ...] = ()
+
+
+def _mended(subjects: Sequence[Subject]) -> _Mended:
+    """Mend all files; the new ones take the place of the old ones."""
+    from ftops.mend import mend_file  # noqa: PLC0415  # only with --fix
+
+    new_files: dict[Subject, NewFile] = {}
+    problems: list[Diagnostic] = []
+    for subject in subjects:
+        try:
+            if new := mend_file(subject):
+                new_files[subject] = new
+        except ProblemsError as error:
+            # What cannot be read is told by the check itself.
+            problems += [problem for problem in error.problems if problem.code.startswith("fix-")]
+    ours = (new_files[subject].new if subject in new_files else subject for subject in subjects)
+    return _Mended(tuple(ours), tuple(new_files.values()), tuple(problems))
+
+
+def _of_the_project(method: str | None) -> tuple[Subject, ...]:
+    """The data of all specs of the project that the current folder lies in.
+
+    Raises:
+        click.UsageError: There is no project, or a method was given, which specs say themselves.
+        ProblemsError: The project has problems of its own, or no data.
+    """
+    from ftops.check import subjects_of  # noqa: PLC0415  # only without paths
+    from ftops.project import open_project, read_specs  # noqa: PLC0415
+
+    if method:
+        raise click.UsageError("--method goes with a PATH: of the project's data, the specs say the method")
+    try:
+        project = open_project(frame.current_folder())
+    except ProblemsError as error:
+        if error.problems[0].code != "project-missing":
+            raise
+        raise click.UsageError(
+            "name a file or a folder, such as `ftops check train.jsonl`; without one, the data of a project is "
+            "checked, and there is no project here"
+        ) from None
+    if subjects := subjects_of(project, read_specs(project)):
+        return subjects
+    raise ProblemsError(
+        Diagnostic(
+            code="check-nothing",
+            summary="no spec of the project names data",
+            fix="name a file or a folder, such as `ftops check train.jsonl`",
+        ),
+        exit_code=WRONG_USAGE,
+    )
+
+
+def _model_is_known(model: str | None) -> None:
+    from ftops.remote.profiles import LOCAL, OPENAI, base_named, profile  # noqa: PLC0415  # commands load what they use
+
+    if model is None or base_named(model):
+        return
+    known = [name for each in (OPENAI, LOCAL) for name in (*profile(each).bases, *profile(each).aliases)]
+    near = nearest(model, known)
+    raise ProblemsError(
+        Diagnostic(
+            code="check-model",
+            summary=f"nothing is known of the base model `{model}`",
+            why="its limits and its price come from a table of OpenAI's and the local models",
+            fix=f"did you mean `{near}`?"
+            if near
+            else "leave `--model` out, or name one of " + ", ".join(f"`{name}`" for name in sorted(known)),
+        ),
+        exit_code=WRONG_USAGE,
+    )
+
+
+def _nothing_needed_is_ignored(ignored: Sequence[str], report: Report) -> None:
+    """Refuse to ignore errors.
+
+    Raises:
+        ProblemsError: One of the codes is that of an error.
+    """
+    every = (*report.problems, *(problem for file in report.files for problem in file.problems))
+    errors = {problem.code for problem in every if problem.severity is Severity.ERROR}
+    if refused := [code for code in ignored if code in errors]:
+        raise ProblemsError(
+            Diagnostic(
+                code="check-ignore",
+                summary=f"`{refused[0]}` cannot be ignored: it is an error",
+                why="the provider refuses such data, whatever we say of it",
+                fix=f"leave `--ignore {refused[0]}` out, and mend what it names",
+            ),
+            exit_code=WRONG_USAGE,
+        )
+
+
+def _moderation() -> Ask:
+    """The moderation of the project's default target; OpenAI's where there is no project.
+
+    Raises:
+        ProblemsError: The target has none, or its key is missing.
+    """
+    from ftops.project import open_project  # noqa: PLC0415  # only with --moderate
+    from ftops.remote.connect import connect  # noqa: PLC0415
+    from ftops.spec.config import Target  # noqa: PLC0415
+
+    try:
+        target = open_project(frame.current_folder()).target
+    except ProblemsError as error:
+        if error.problems[0].code != "project-missing":
+            raise
+        target = Target(name="openai", profile="openai")
+    if target.profile == "local" and target.base_url is None:
+        raise ProblemsError(
+            Diagnostic(
+                code="check-moderation",
+                summary=f"the target `{target.name}` has no moderation",
+                why="what a provider refuses, only that provider can say; the local server refuses nothing",
+                fix="set `default_target` in `ftops.yaml` to a target that has, such as one with `profile: openai`",
+            )
+        )
+    provider = connect(target, repo="", state=Path(".ftops"), environ=os.environ, clock=SystemClock())
+    return provider.moderate
+
+
+def _show(report: Report, mended: _Mended, shape: str, *, as_json: bool) -> None:
+    from ftops.report.annotations import annotation_lines  # noqa: PLC0415  # commands load what they use
+    from ftops.report.check import Look, groups_of, render_mended, render_report  # noqa: PLC0415
+    from ftops.report.check_json import report_json  # noqa: PLC0415
+    from ftops.report.plot import can_show_blocks  # noqa: PLC0415
+
+    if as_json:
+        frame.answer_json(report_json(report, mended.new_files))
+        return
+    if shape == "github":
+        for line in annotation_lines(groups_of(report)):
+            frame.answer(line)
+    look = Look(width=frame.width(), colour=frame.colour(), is_ascii=not can_show_blocks(sys.stdout.encoding))
+    for new in mended.new_files:
+        frame.answer(render_mended(new, look) + "\n")
+    frame.answer(render_report(report, look, today=datetime.now(UTC).date()))
