@@ -22,10 +22,10 @@ from ftops.filecache import FileCache
 from ftops.lockfile import DataFile
 from ftops.lockstore import lock_name
 from ftops.spec.config import Config, Target, parse_config
-from ftops.spec.graph import in_order
-from ftops.spec.model import Spec
+from ftops.spec.graph import linked
+from ftops.spec.model import Declared, Spec
 from ftops.spec.nearest import nearest
-from ftops.spec.parse import parse_spec
+from ftops.spec.parse import parse_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -109,23 +109,28 @@ def open_project(start: Path, target: str | None = None) -> Project:
 
 
 def read_specs(project: Project) -> tuple[Spec, ...]:
-    """All specs, parents before children; only files that changed are parsed.
+    """All specs, parents before children; as `read_declared`."""
+    return read_declared(project).specs
+
+
+def read_declared(project: Project) -> Declared:
+    """All specs, parents before children, and all datasets; only files that changed are parsed.
 
     Raises:
-        ProblemsError: With all problems of all specs.
+        ProblemsError: With all problems of all files.
     """
-    cache = FileCache.load(project.state / "cache", "specs", __version__, Spec)
-    specs: list[Spec] = []
+    cache = FileCache.load(project.state / "cache", "specs", __version__, Declared)
+    files: list[Declared] = []
     problems: list[Diagnostic] = []
     for path in _spec_paths(project):
         try:
-            specs.append(_read_spec(project.root, path, cache))
+            files.append(_read_spec(project.root, path, cache))
         except ProblemsError as error:
             problems.extend(error.problems)
     cache.save(keep_unused=bool(problems))
     if problems:
         raise ProblemsError(*problems)
-    return in_order(specs)
+    return linked(files)
 
 
 def read_data(project: Project, specs: Iterable[Spec]) -> tuple[dict[str, DataFile], tuple[Diagnostic, ...]]:
@@ -235,7 +240,7 @@ def _data_of(spec: Spec) -> Iterator[tuple[Use, str]]:
         yield "validation", spec.validation_file
 
 
-def _read_spec(root: Path, path: str, cache: FileCache[Spec]) -> Spec:
+def _read_spec(root: Path, path: str, cache: FileCache[Declared]) -> Declared:
     if not _is_utf8(path):
         raise ProblemsError(_unspeakable(path))
     with _open(root, path) as stream:
@@ -243,9 +248,9 @@ def _read_spec(root: Path, path: str, cache: FileCache[Spec]) -> Spec:
         if known := cache.get(path, status):
             return known
         read_at = time.time_ns()
-        spec = parse_spec(stream.read(SPEC_BYTES_MAX + 1), path)
-    cache.put(path, status, spec, read_at)
-    return spec
+        declared = parse_file(stream.read(SPEC_BYTES_MAX + 1), path)
+    cache.put(path, status, declared, read_at)
+    return declared
 
 
 def _scan(root: Path, path: str, method: str, cache: FileCache[Scan]) -> Scan:

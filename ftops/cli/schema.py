@@ -8,9 +8,9 @@ from ftops.cli import frame
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["fine-tune", "ftops"]), default="fine-tune")
+@click.argument("kind", type=click.Choice(["fine-tune", "dataset", "ftops"]), default="fine-tune")
 def schema(kind: str) -> None:
-    """Print the JSON Schema of specs ("fine-tune", the default) or of ftops.yaml ("ftops")."""
+    """Print the JSON Schema of specs ("fine-tune", the default), datasets ("dataset") or ftops.yaml ("ftops")."""
     from ftops.spec.schema import schema_text  # noqa: PLC0415  # commands load what they use
 
     frame.answer(schema_text(kind).decode().rstrip())  # type: ignore[arg-type]  # click has checked it

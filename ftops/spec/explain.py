@@ -29,6 +29,7 @@ def explain(
     *,
     prefix: Prefix,
     better: Callable[[Document, Path, Violation], Diagnostic | None],
+    keys: frozenset[str] | None = None,
 ) -> Iterator[Diagnostic]:
     """Explain all that goes against the schema.
 
@@ -37,8 +38,11 @@ def explain(
         kind: The schema.
         prefix: Of the codes.
         better: Says more about what it knows; asked first, with the path of the value, or of the unknown key.
+        keys: Of the file; only what is wrong under them. All if None.
     """
     for violation in violations(kind, document.value):
+        if keys is not None and not keys.intersection(violation.path[:1]):
+            continue
         paths = [violation.path]
         if violation.keyword == "additionalProperties":
             paths = [(*violation.path, key) for key in _unknown_keys(violation)]
@@ -82,7 +86,8 @@ def _is_misspelt(violation: Violation) -> bool:
 def _unknown_key(document: Document, path: Path, violation: Violation, prefix: Prefix) -> Diagnostic:
     key = str(path[-1])
     known = violation.rule.get("properties", {})
-    if not known:
+    unused = [word for word in known if word not in violation.value]
+    if "key" in violation.words and nearest(key, unused) is None:
         return document.problem(
             f"{prefix}-key",
             path,
@@ -91,7 +96,6 @@ def _unknown_key(document: Document, path: Path, violation: Violation, prefix: P
             fix="rename it",
             at="key",
         )
-    unused = [word for word in known if word not in violation.value]
     return document.problem(
         f"{prefix}-unknown-key",
         path,

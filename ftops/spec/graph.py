@@ -6,11 +6,33 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
-from ftops.spec.model import ParentSpec, Spec
-from ftops.spec.nearest import did_you_mean
+from ftops.spec.common import place_of_field
+from ftops.spec.model import Dataset, Declared, ParentSpec, Spec, split_of
+from ftops.spec.nearest import did_you_mean, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+
+def linked(declared: Iterable[Declared]) -> Declared:
+    """All that files declare together: specs in order, datasets by name.
+
+    Raises:
+        ProblemsError: As `in_order`; or two datasets have one name, or a dataset or a split is unknown.
+    """
+    files = tuple(declared)
+    datasets = tuple(sorted((each for file in files for each in file.datasets), key=lambda each: each.name))
+    specs = tuple(spec for file in files for spec in file.specs)
+    by_name = {each.name: each for each in reversed(datasets)}
+    problems = [_duplicate(by_name[each.name], each) for each in datasets if by_name[each.name] is not each]
+    problems += (problem for spec in specs for problem in _unknown_splits(spec, by_name))
+    try:
+        specs = in_order(specs)
+    except ProblemsError as error:
+        problems += error.problems
+    if problems:
+        raise ProblemsError(*problems)
+    return Declared(specs=specs, datasets=datasets)
 
 
 def in_order(specs: Iterable[Spec]) -> tuple[Spec, ...]:
@@ -45,6 +67,29 @@ def in_order(specs: Iterable[Spec]) -> tuple[Spec, ...]:
     return tuple(ordered)
 
 
+def _unknown_splits(spec: Spec, datasets: dict[str, Dataset]) -> Iterator[Diagnostic]:
+    for field, name in (("training_file", spec.training_file), ("validation_file", spec.validation_file)):
+        if name is None or (wanted := split_of(name)) is None:
+            continue
+        dataset, split = wanted
+        if dataset not in datasets:
+            yield Diagnostic(
+                code="spec-dataset-unknown",
+                summary=f"there is no dataset named `{dataset}`",
+                place=place_of_field(spec, f"{field}.dataset"),
+                why="a dataset is declared by a file of its own, with `kind: Dataset`, and named by its stem",
+                fix=did_you_mean(dataset, datasets, otherwise=f"write `{dataset}.yaml` beside this file"),
+            )
+        elif split not in (splits := datasets[dataset].recipe.splits):
+            yield Diagnostic(
+                code="spec-dataset-unknown",
+                summary=f"the dataset `{dataset}` has no split `{split}`",
+                place=place_of_field(spec, f"{field}.split"),
+                why=f"its splits are {one_of(splits)}",
+                fix=did_you_mean(split, splits, otherwise=f"write one of these, or add `{split}` to `{dataset}`"),
+            )
+
+
 def _parent(spec: Spec) -> str | None:
     return spec.model.spec if isinstance(spec.model, ParentSpec) else None
 
@@ -56,7 +101,7 @@ def _unknown_parents(by_name: dict[str, Spec]) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 code="spec-parent",
                 summary=f"there is no spec named `{parent}`",
-                place=_place(spec, "model.spec"),
+                place=place_of_field(spec, "model.spec"),
                 why=f"`{spec.name}` goes on from its model",
                 fix=did_you_mean(parent, by_name, otherwise="write the stem of another spec's file, or a base model"),
             )
@@ -83,25 +128,17 @@ def _cycle(by_name: dict[str, Spec], names: list[str]) -> Diagnostic:
     return Diagnostic(
         code="spec-cycle",
         summary=f"specs go on from each other in a circle: {round_trip}",
-        place=_place(by_name[names[0]], "model.spec"),
+        place=place_of_field(by_name[names[0]], "model.spec"),
         why="each would have to be trained before the other",
         fix="let one of them start from a base model",
     )
 
 
-def _duplicate(first: Spec, second: Spec) -> Diagnostic:
+def _duplicate(first: Spec | Dataset, second: Spec | Dataset) -> Diagnostic:
     return Diagnostic(
         code="spec-duplicate-name",
-        summary=f"two specs are named `{second.name}`",
+        summary=f"two {'datasets' if isinstance(first, Dataset) else 'specs'} are named `{second.name}`",
         place=Place(path=second.path),
         why=f"`{first.path}` has that name already, and the lockfile knows specs by name, not by folder",
         fix="rename one of the files",
     )
-
-
-def _place(spec: Spec, field: str) -> Place:
-    """Without the line's text, which is not kept with the spec."""
-    span = spec.places.get(field)
-    if span is None:
-        return Place(path=spec.path)
-    return Place(path=spec.path, line=span.line, column=span.column, end_column=span.end_column)

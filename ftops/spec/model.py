@@ -6,6 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from ftops.recipe import Recipe  # noqa: TC001  # msgspec resolves it when it decodes
+
 MethodType: TypeAlias = Literal["supervised", "dpo", "reinforcement"]
 OnChange: TypeAlias = Literal["keep", "cancel"]
 
@@ -54,6 +56,13 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
     ignore_changes: tuple[str, ...] = ()
 
 
+class Ignored(msgspec.Struct, frozen=True, kw_only=True):
+    """A check that is switched off, and why."""
+
+    code: str
+    reason: str
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """One fine-tuning job, checked: whatever is in here, the API's documented limits allow."""
 
@@ -62,6 +71,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """Of the spec's file. This and the paths of data are relative to the repository, with forward slashes."""
     model: BaseModel | ParentSpec | ModelAlias
     training_file: str
+    """A path, or the name of a dataset's split: see `split_of`."""
     validation_file: str | None = None
     method: Method
     suffix: str | None = None
@@ -74,8 +84,44 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """`best`, `last` or `step:<number>`."""
     on_change: OnChange = "keep"
     lifecycle: Lifecycle = Lifecycle()
+    ignored: tuple[Ignored, ...] = ()
+    """Checks of the data that are switched off; never part of the digest."""
     places: dict[str, Span] = {}
     """Where each field is, by its dotted path, such as `method.supervised.hyperparameters.n_epochs`."""
+
+
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+    """One dataset that is built: its recipe, and where in the spec's file each part of it stands."""
+
+    name: str
+    path: str
+    recipe: Recipe
+    description: str | None = None
+    owner: str | None = None
+    labels: dict[str, str] = {}
+    ignored: tuple[Ignored, ...] = ()
+    places: dict[str, Span] = {}
+    """As of a Spec; and under a field's path with `:` behind it, where its text begins."""
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """What one file or a whole project declares."""
+
+    specs: tuple[Spec, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+
+
+def split_name(dataset: str, split: str) -> str:
+    """What the lockfile, plans and specs call a split: the same on every machine, and never a path of a data file."""
+    return f"dataset {dataset}/{split}"
+
+
+def split_of(name: str) -> tuple[str, str] | None:
+    """Dataset and split that *name* stands for; None if it is a path: those of data end in `.jsonl`."""
+    if name.endswith(".jsonl") or not name.startswith("dataset "):
+        return None
+    dataset, _, split = name.removeprefix("dataset ").partition("/")
+    return dataset, split
 
 
 def method_request(method: Method) -> dict[str, Any]:

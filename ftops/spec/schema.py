@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from ftops.spec.document import Path
 
-SchemaKind: TypeAlias = Literal["fine-tune", "ftops"]
-"""Of a spec, and of `ftops.yaml`."""
+SchemaKind: TypeAlias = Literal["fine-tune", "dataset", "ftops"]
+"""Of a spec, of a dataset, and of `ftops.yaml`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import yaml
 
 from ftops.diagnostics import ProblemsError
 from ftops.report.problems import render_problems
-from ftops.spec.parse import parse_spec
+from ftops.spec.parse import parse_file
 from ftops.spec.schema import schema_text
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ NEGATIVE = sorted((EXAMPLES / "negative").glob("*.yaml"))
 
 
 def parse(file: Path) -> Spec:
-    return parse_spec(file.read_bytes(), f"specs/{file.name}")
+    return parse_file(file.read_bytes(), f"specs/{file.name}").specs[0]
 
 
 @pytest.mark.parametrize("file", POSITIVE, ids=lambda file: file.stem)

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.spec.graph import in_order
 from ftops.spec.model import BaseModel, Method, ParentSpec, Spec
-from ftops.spec.parse import parse_spec
+from ftops.spec.parse import parse_file
 
 
 def spec(name: str, parent: str | None = None, folder: str = "specs") -> Spec:
     model = "gpt-4.1" if parent is None else f"{{spec: {parent}}}"
     content = f"kind: FineTune\nmodel: {model}\ntraining_file: a.jsonl\n"
-    return parse_spec(content.encode(), f"{folder}/{name}.yaml")
+    return parse_file(content.encode(), f"{folder}/{name}.yaml").specs[0]
 
 
 def problems(*specs: Spec) -> tuple[Diagnostic, ...]:

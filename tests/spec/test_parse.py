@@ -7,14 +7,14 @@ import pytest
 
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.spec.model import BaseModel, Lifecycle, Method, ModelAlias, ParentSpec, Span, Spec, method_request
-from ftops.spec.parse import parse_spec
+from ftops.spec.parse import parse_file
 
 HEAD = "kind: FineTune\nmodel: gpt-4.1\ntraining_file: data/a.jsonl\n"
 GRADER = "{type: string_check, name: exact, input: '{{sample.output_text}}', reference: '{{item.a}}', operation: eq}"
 
 
 def spec(more: str = "", *, head: str = HEAD, path: str = "specs/elle.yaml") -> Spec:
-    return parse_spec((head + more).encode(), path)
+    return parse_file((head + more).encode(), path).specs[0]
 
 
 def problems(more: str = "", *, head: str = HEAD, path: str = "specs/elle.yaml") -> tuple[Diagnostic, ...]:
@@ -128,7 +128,7 @@ def test_auto_stays_what_was_asked_for() -> None:
 def test_a_name_that_does_not_fit_everywhere_is_refused_with_the_other_problems(path: str) -> None:
     assert [problem.code for problem in problems("seed: x\n", path=path)] == ["spec-name", "spec-type"]
     with pytest.raises(ProblemsError) as caught:
-        parse_spec(b"", path)
+        parse_file(b"", path).specs[0]
     assert [problem.code for problem in caught.value.problems] == ["spec-name", "yaml-empty"]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.report.problems import problem_json, render_problems
 from ftops.spec.config import parse_config
-from ftops.spec.parse import parse_spec
+from ftops.spec.parse import parse_file
 from ftops.spec.scalars import read_plain
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def written(value: Any, chance: random.Random) -> str:
 
 
 def meaning(text: str) -> Spec:
-    return msgspec.structs.replace(parse_spec(text.encode(), "specs/elle.yaml"), places={})
+    return msgspec.structs.replace(parse_file(text.encode(), "specs/elle.yaml").specs[0], places={})
 
 
 @given(specs, st.integers(), st.integers())
@@ -140,7 +140,7 @@ def problems_of(parse: Callable[[bytes], object], content: bytes) -> tuple[Diagn
 
 
 def parse_elle(content: bytes) -> Spec:
-    return parse_spec(content, "specs/elle.yaml")
+    return parse_file(content, "specs/elle.yaml").specs[0]
 
 
 @pytest.mark.parametrize("parse", [parse_elle, parse_config])

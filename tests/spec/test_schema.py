@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import jsonschema
 import pytest
 
+from ftops.recipe import Recipe
 from ftops.spec.config import Profile
 from ftops.spec.model import MethodType, OnChange, Spec
 from ftops.spec.nearest import nearest
@@ -17,7 +18,7 @@ from ftops.spec.schema import SchemaKind, schema, schema_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KINDS: list[SchemaKind] = ["fine-tune", "ftops"]
+KINDS: list[SchemaKind] = ["fine-tune", "dataset", "ftops"]
 
 
 def nodes(value: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -72,7 +73,19 @@ def test_the_types_say_what_the_schema_says() -> None:
     assert set(definitions["method"]["properties"]["type"]["enum"]) == set(get_args(MethodType))
     assert set(properties["on_change"]["enum"]) == set(get_args(OnChange))
     assert set(schema("ftops")["$defs"]["target"]["properties"]["profile"]["enum"]) == set(get_args(Profile))
-    assert set(properties) - {"kind"} == set(Spec.__struct_fields__) - {"name", "path", "places"}
+    written = set(properties) - {"kind", "matrix", "name", "checks"} | {"ignored"}
+    assert written == set(Spec.__struct_fields__) - {"name", "path", "places"}
+    of_dataset = set(schema("dataset")["properties"]) - {
+        "kind",
+        "matrix",
+        "name",
+        "checks",
+        "chat",
+        "preference",
+        "completion",
+    }
+    own = {"description", "owner", "labels"}
+    assert of_dataset - own | {"form"} == set(Recipe.__struct_fields__)
 
 
 def test_the_bounds_are_those_of_the_reference() -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.spec.document import MOST_PROBLEMS
-from ftops.spec.parse import parse_spec
+from ftops.spec.parse import parse_file
 from ftops.spec.source import DEEPEST, MOST_VALUES, read_document
 from ftops.spec.text import LARGEST_BYTES
 
@@ -18,7 +18,7 @@ HEAD = b"kind: FineTune\nmodel: gpt-4.1\ntraining_file: a.jsonl\n"
 
 def problems(content: bytes) -> tuple[Diagnostic, ...]:
     with pytest.raises(ProblemsError) as caught:
-        parse_spec(content, "specs/elle.yaml")
+        parse_file(content, "specs/elle.yaml").specs[0]
     return caught.value.problems
 
 
@@ -75,7 +75,7 @@ def test_bytes_that_are_not_utf_8_are_found_by_their_position() -> None:
     ],
 )
 def test_byte_order_marks_and_line_ends_do_not_matter(content: bytes) -> None:
-    spec, plain = parse_spec(content, "elle.yaml"), parse_spec(HEAD, "elle.yaml")
+    spec, plain = parse_file(content, "elle.yaml").specs[0], parse_file(HEAD, "elle.yaml").specs[0]
     assert (spec.model, spec.training_file) == (plain.model, plain.training_file)
 
 
@@ -106,7 +106,7 @@ def test_a_very_long_line_is_not_kept_with_each_of_its_problems() -> None:
 
 def test_json_is_a_spec_too() -> None:
     value = {"kind": "FineTune", "model": "gpt-4.1", "training_file": "a.jsonl", "seed": 7}
-    assert parse_spec(json.dumps(value).encode(), "elle.yaml").seed == 7
+    assert parse_file(json.dumps(value).encode(), "elle.yaml").specs[0].seed == 7
 
 
 def test_nesting_is_allowed_as_deep_as_the_limit() -> None:

@@ -16,14 +16,16 @@ import pytest
 from ftops.dataset.scan import scan
 from ftops.spec.graph import in_order
 from ftops.spec.model import BaseModel, ParentSpec, Spec
-from ftops.spec.parse import parse_spec
+from ftops.spec.parse import parse_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "specs" / "data"
-SPECS = [parse_spec(path.read_bytes(), f"specs/{path.name}") for path in sorted((ROOT / "specs").glob("*.yaml"))]
+SPECS = [
+    parse_file(path.read_bytes(), f"specs/{path.name}").specs[0] for path in sorted((ROOT / "specs").glob("*.yaml"))
+]
 FILES = sorted(path.name for path in DATA.glob("*.jsonl"))
 STARS = ("shuffled", "shuffled-system", "sorted", "sorted-system")
 GENERATED = {"app_reviews.py": "app-reviews*.jsonl", "ar_lsat.py": "ar-lsat*.jsonl"}
