@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "init": ("ftops.cli.init", "Start a project: configuration, a first spec, sample data."),
     "check": ("ftops.cli.check", "Check training data: format, content, tokens, cost."),
+    "tokens": ("ftops.cli.tokens", "Count tokens of a data file, or show what of a row is trained."),
     "plan": ("ftops.cli.plan", "Show what apply would do, and why; asks nobody, needs no key."),
     "apply": ("ftops.cli.apply", "Carry the plan out: upload, create jobs, record them."),
     "reconcile": ("ftops.cli.reconcile", "Collect finished jobs into the lockfile, and go on with what waits."),
