@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import date  # noqa: TC003  # msgspec reads the annotations
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from ftops.dataset.formats import Format
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,3 +30,14 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     price_source: str | None = None
     shut_down: date | None = None
     """From when on neither the base model nor a model made from it can be called."""
+
+
+def row_tokens_max(base: Base, format_: Format) -> int | None:
+    """How many tokens of a row are read, and billed; None if no limit is documented.
+
+    A preference row is two sequences, each cut by itself. Of their sum this is exact unless one is longer than the
+    limit and the other is not.
+    """
+    if base.row_tokens_max is None:
+        return None
+    return base.row_tokens_max * (2 if format_ == "preference" else 1)

@@ -38,9 +38,13 @@ class Template:
     default_system: int
     """Of the system message that stands in each sequence that has none; 0 if there is no such message."""
 
+    def head_of(self, kind: str) -> int:
+        """Tokens before the text of a stretch; an unknown role, which the rules refuse, costs what a user's does."""
+        return self.head.get(kind, self.head["user"])
+
     def around(self, kind: str) -> int:
         """Tokens round the text of a stretch."""
-        return self.head.get(kind, self.head["user"]) + (0 if kind in KINDS else self.tail)
+        return self.head_of(kind) + (0 if kind in KINDS else self.tail)
 
 
 def template_of(base: Base, tokenizer: Tokenizer, format_: Format) -> Template:
