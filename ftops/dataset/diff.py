@@ -7,27 +7,22 @@ are counted. A row that stands in a file twice is two rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ftops.dataset.edits import find_edits
 from ftops.dataset.moves import fewest_moves
 from ftops.dataset.pairing import common, in_order, joined
+from ftops.dataset.relabel import count_labels, count_relabelled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from ftops.dataset.columns import Columns
     from ftops.dataset.edits import Reason
     from ftops.dataset.pairing import Pairs, Positions
-
-LABELS_MAX: Final = 30
-"""Distinct answers up to which files are classifications, if they have twice as many rows at least."""
-LABEL_CHARS_MAX: Final = 60
-"""Length of the longest label, in characters."""
+    from ftops.dataset.relabel import LabelCount, Relabelling
 
 
 class RowAt(NamedTuple):
@@ -56,25 +51,6 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelCount:
-    """A label: rows that have it before and after, and one on either side to read it from."""
-
-    old_rows: int
-    new_rows: int
-    old_example: RowAt | None
-    new_example: RowAt | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relabelling:
-    """Rows with the same prompt that went from one label to another; indices of `DataDiff.labels`."""
-
-    before: int
-    after: int
-    rows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DataDiff:
     """Counts are of all rows; listed are some, taken evenly from the whole file."""
 
@@ -90,6 +66,8 @@ class DataDiff:
     """Of the edited rows, those whose system prompt changed."""
     labels: tuple[LabelCount, ...]
     """Most frequent first; none unless both files are classifications."""
+    label_rows: tuple[RowAt, ...]
+    """Of each label a row that has it: a new one if there is one, else an old one."""
     relabelled: tuple[Relabelling, ...]
     """Most frequent first."""
     added_rows: tuple[RowAt, ...]
@@ -115,7 +93,7 @@ def diff(old: Columns, new: Columns, *, listed: int = 5) -> DataDiff:
     pairs = joined(*edits.values())
     added = np.setdiff1d(come, pairs.new, assume_unique=True)
     removed = np.setdiff1d(gone, pairs.old, assume_unique=True)
-    labels, relabelled = _labels(old, new, edits["prompt"])
+    labels, hashes = count_labels(old, new)
     return DataDiff(
         old=_totals(old),
         new=_totals(new),
@@ -126,7 +104,8 @@ def diff(old: Columns, new: Columns, *, listed: int = 5) -> DataDiff:
         edited=len(pairs.old),
         edited_system=int(np.count_nonzero(old.take("system", pairs.old) != new.take("system", pairs.new))),
         labels=labels,
-        relabelled=relabelled,
+        label_rows=tuple(_label_row(label, old, new) for label in labels),
+        relabelled=count_relabelled(old, new, hashes, edits["prompt"]) if labels else (),
         added_rows=_rows_at(new, _spread(added, listed)),
         removed_rows=_rows_at(old, _spread(removed, listed)),
         edited_rows=_edited_rows(old, new, edits, listed),
@@ -148,41 +127,9 @@ def _totals(columns: Columns) -> Totals:
     return Totals(rows=columns.rows, tokens=tokens, trained_tokens=trained)
 
 
-def _labels(old: Columns, new: Columns, same_prompt: Pairs) -> tuple[tuple[LabelCount, ...], tuple[Relabelling, ...]]:
-    """Rows by label, if answers are short and few of them differ."""
-    lengths = np.concatenate((old.read("answer_chars"), new.read("answer_chars")))
-    if not len(lengths) or not lengths.min() or lengths.max() > LABEL_CHARS_MAX:
-        return (), ()
-    answers = np.concatenate((old.read("answer"), new.read("answer")))
-    distinct, label_of = np.unique(answers, return_inverse=True)
-    if not 1 < len(distinct) <= min(LABELS_MAX, len(answers) // 4):
-        return (), ()
-    sides = label_of[: old.rows], label_of[old.rows :]
-    counts = [np.bincount(side, minlength=len(distinct)) for side in sides]
-    order = np.argsort(-(counts[0] + counts[1]), kind="stable")
-    rank = np.argsort(order)
-    labels = [
-        LabelCount(
-            old_rows=int(counts[0][label]),
-            new_rows=int(counts[1][label]),
-            old_example=_first(old, sides[0] == label),
-            new_example=_first(new, sides[1] == label),
-        )
-        for label in order
-    ]
-    before, after = rank[sides[0][same_prompt.old]], rank[sides[1][same_prompt.new]]
-    ways, rows = np.unique(before * len(distinct) + after, return_counts=True)
-    relabelled = [
-        Relabelling(before=int(ways[way] // len(distinct)), after=int(ways[way] % len(distinct)), rows=int(rows[way]))
-        for way in np.argsort(-rows, kind="stable")
-        if ways[way] // len(distinct) != ways[way] % len(distinct)
-    ]
-    return tuple(labels), tuple(relabelled)
-
-
-def _first(columns: Columns, is_wanted: NDArray[np.bool_]) -> RowAt | None:
-    found = _rows_at(columns, np.flatnonzero(is_wanted)[:1])
-    return found[0] if found else None
+def _label_row(label: LabelCount, old: Columns, new: Columns) -> RowAt:
+    columns, first = (old, label.old_first) if label.new_first is None else (new, label.new_first)
+    return _rows_at(columns, np.array([first]))[0]
 
 
 def _edited_rows(old: Columns, new: Columns, edits: Mapping[Reason, Pairs], listed: int) -> tuple[EditedRow, ...]:

@@ -222,21 +222,32 @@ def test_near_rows_are_one_row_that_was_edited_and_the_nearest_wins() -> None:
 
 
 def test_labels_are_counted_before_and_after_and_from_one_to_the_other() -> None:
-    old = [("", f"review {number}", "bug" if number < 6 else "praise") for number in range(10)]
+    old = [("", f"review {number}", "bug" if number < 12 else "praise") for number in range(20)]
     new = [(*row[:2], "praise" if index < 2 else row[2]) for index, row in enumerate(old)]
-    new += [("", "review 10", "question")] * 2
+    new += [("", "review 20", "question")] * 2
     told = diff(columns_of(old), columns_of(new))
-    assert [(label.old_rows, label.new_rows) for label in told.labels] == [(6, 4), (4, 6), (0, 2)]
+    assert [(label.old_rows, label.new_rows) for label in told.labels] == [(12, 10), (8, 10), (0, 2)]
     assert [(way.before, way.after, way.rows) for way in told.relabelled] == [(0, 1, 2)]
-    assert told.labels[2].old_example is None
-    assert told.labels[2].new_example is not None
-    assert told.labels[2].new_example.line == 11
+    assert (told.labels[2].old_first, told.labels[2].new_first) == (None, 20)
+    assert [row.line for row in told.label_rows] == [3, 1, 21]
 
 
-@pytest.mark.parametrize("answer", ["", "x" * 61])
-def test_answers_that_are_empty_or_long_are_no_labels(answer: str) -> None:
-    rows = [("", f"review {number}", ("bug", answer)[number % 2]) for number in range(10)]
-    assert diff(columns_of(rows), columns_of(rows)).labels == ()
+def test_labels_that_are_gone_or_that_all_are_new_are_counted_too() -> None:
+    rows = [("", f"review {number}", ("bug", "praise")[number % 2]) for number in range(20)]
+    told = diff(columns_of(rows), columns_of([]))
+    assert [(label.old_rows, label.new_rows) for label in told.labels] == [(10, 0), (10, 0)]
+    assert [row.line for row in told.label_rows] == [1, 2] or [row.line for row in told.label_rows] == [2, 1]
+    assert diff(columns_of([]), columns_of(rows)).labels[0].new_rows == 10
+
+
+def test_an_answer_that_is_no_label_is_not_counted_as_one() -> None:
+    old = [("", f"review {number}", ("bug", "praise")[number % 2]) for number in range(40)]
+    new = [(*old[0][:2], "This is neither, but a long-winded answer."), *old[1:]]
+    told = diff(columns_of(old), columns_of(new))
+    assert sorted((label.old_rows, label.new_rows) for label in told.labels) == [(20, 19), (20, 20)]
+    assert told.relabelled == ()
+    texts = [(*row[:2], f"{row[2]} {index}") for index, row in enumerate(old)]
+    assert diff(columns_of(old), columns_of(texts)).labels == ()
 
 
 def test_tokens_are_summed_on_both_sides() -> None:
