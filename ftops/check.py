@@ -2,58 +2,65 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import tempfile
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import orjson
 
 from ftops.dataset.columns import Columns, ColumnWriter
-from ftops.dataset.guess import guess_format, guess_role
-from ftops.dataset.lengths import Lengths, lengths_of, tokens_cut_at
+from ftops.dataset.guess import guess_format
+from ftops.dataset.lengths import Lengths, cut_rows, lengths_of, tokens_cut_at
 from ftops.dataset.limits import row_count_problems
 from ftops.dataset.lines import read_blocks
+from ftops.dataset.rows import Counting
 from ftops.dataset.said import said_in
 from ftops.dataset.scan import scan
-from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
+from ftops.dataset.whole.check import project_problems, whole_problems
+from ftops.dataset.whole.duplicates import duplicates
+from ftops.dataset.whole.leaks import NamedFile
+from ftops.diagnostics import ProblemsError, Severity
 from ftops.plan.cost import Cost, training_cost
 from ftops.remote.moderation import moderation_problems
 from ftops.remote.profiles import OPENAI, base_named, profile
+from ftops.subjects import open_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path
     from typing import BinaryIO
 
     from ftops.dataset.formats import Format
-    from ftops.dataset.guess import MethodName, Role
+    from ftops.dataset.guess import MethodName
     from ftops.dataset.limits import Use
     from ftops.dataset.tokens.base import Base
-    from ftops.project import Project
+    from ftops.dataset.whole.likeness import ReadRow
+    from ftops.diagnostics import Diagnostic
     from ftops.remote.moderation import Ask
-    from ftops.spec.model import Spec
+    from ftops.subjects import Subject
 
-DATA_ENDING: Final = ".jsonl"
-USUAL_TOKENIZER: Final = "o200k_base"
-"""Of all base models that can still be trained at OpenAI, whose prices are shown unless a model is asked for."""
+USUAL_MODEL: Final = "gpt-4.1-mini"
+"""Whose tokens are counted unless another is asked for: OpenAI's models that can still be trained count alike."""
+MEMORY_BYTES: Final = 16 << 20
+"""What is kept of the rows of a file goes to the disk if it is more than this."""
 AGAIN: Final = "run the command again later, or on fewer files at once"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A file to check, and what is known of its purpose."""
+class Options:
+    """How to check."""
 
-    path: str
-    """As people name it."""
-    file: Path
-    role: Role | None = None
-    """None: its name decides, or else it is taken as training data."""
-    method: MethodName | None = None
-    """None: its rows decide."""
+    models: Path
+    """The folder of the local models, whose files hold their tokenizers."""
+    model: str | None = None
+    """The base model whose limits and price count, which must be known; the usual ones if None."""
+    is_quick: bool = False
+    """Without tokens, and without comparing rows and files but for equal rows of one file."""
+    ignored: frozenset[str] = frozenset()
+    """Codes of warnings and notes that are not wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,9 @@ class Estimate:
     """What training on a file would cost with one base model."""
 
     model: str
+    """In full."""
+    alias: str
+    """As people call it, and the provider lets them."""
     base: Base
     cost: Cost
 
@@ -70,9 +80,6 @@ class Checked:
     """What is known of a file after it was read."""
 
     subject: Subject
-    role: Role
-    is_role_told: bool
-    """By the spec or the file's name; otherwise it is assumed."""
     method: MethodName
     format: Format
     sha256: str
@@ -90,53 +97,19 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What `ftops check` found."""
+    """What was found."""
 
     files: tuple[Checked, ...]
     problems: tuple[Diagnostic, ...]
     """Between files, and of those that could not be read."""
 
     @property
+    def every_problem(self) -> tuple[Diagnostic, ...]:
+        return (*(problem for file in self.files for problem in file.problems), *self.problems)
+
+    @property
     def has_errors(self) -> bool:
-        every = (*self.problems, *(problem for file in self.files for problem in file.problems))
-        return any(problem.severity is Severity.ERROR for problem in every)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How to check."""
-
-    is_quick: bool = False
-    """No tokens, and nothing that needs them or all rows at once."""
-    model: str | None = None
-    """The base model whose limits and price count; the usual ones if None."""
-    ignored: frozenset[str] = frozenset()
-    """Codes of warnings and notes that are not wanted."""
-
-
-def subjects_at(paths: Sequence[str], method: MethodName | None) -> tuple[tuple[Subject, ...], tuple[Diagnostic, ...]]:
-    """Files at *paths*: those named, and the `.jsonl` files in folders, sorted; and what is wrong with the paths."""
-    found: dict[str, Subject] = {}
-    problems: list[Diagnostic] = []
-    for path in paths:
-        names = list(_files_in(path)) if Path(path).is_dir() else [path]
-        if not names:
-            problems.append(_no_data(path))
-        for name in names:
-            found.setdefault(os.path.realpath(name), Subject(path=name, file=Path(name), method=method))
-    return tuple(found.values()), tuple(problems)
-
-
-def subjects_of(project: Project, specs: Iterable[Spec]) -> tuple[Subject, ...]:
-    """The data of all *specs*, in their order, once for each method and use that a file has."""
-    found: dict[Subject, None] = {}
-    for spec in specs:
-        data: list[tuple[Role, str | None]] = [("training", spec.training_file), ("validation", spec.validation_file)]
-        for role, path in data:
-            if path:
-                subject = Subject(path=path, file=project.root / path, role=role, method=spec.method.type)
-                found[subject] = None
-    return tuple(found)
+        return any(problem.severity is Severity.ERROR for problem in self.every_problem)
 
 
 def check(
@@ -144,7 +117,7 @@ def check(
     options: Options,
     watch: Callable[[Subject, BinaryIO], BinaryIO] = lambda _, stream: stream,
 ) -> Report:
-    """Read every file once, and hold them against the rules.
+    """Read every file once, and hold them against the rules, and then against each other.
 
     Args:
         subjects: In the order of the report.
@@ -152,14 +125,23 @@ def check(
         watch: Gives the stream through which a file is read, such as one that tells how far it is.
     """
     files: list[Checked] = []
+    named: list[NamedFile] = []
     problems: list[Diagnostic] = []
-    for subject in subjects:
-        try:
-            with open_data(subject) as stream:
-                files.append(_check_file(subject, watch(subject, stream), options))
-        except ProblemsError as error:
-            problems += error.problems
-    return Report(files=tuple(files), problems=_wanted(problems, options))
+    with ExitStack() as stack:
+        for subject in subjects:
+            kept = cast("BinaryIO", stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY_BYTES)))
+            try:
+                file, columns = _check_file(subject, options, watch, kept)
+            except ProblemsError as error:
+                problems += error.problems
+                continue
+            files.append(file)
+            if columns.rows:
+                read_row = _row_reader(subject, columns)
+                named.append(NamedFile(path=subject.path, columns=columns, uses=subject.uses, read_row=read_row))
+        if not options.is_quick:
+            problems += project_problems(named)
+    return Report(files=tuple(files), problems=_wanted(problems, options.ignored))
 
 
 def moderated(report: Report, ask: Ask) -> Report:
@@ -171,12 +153,90 @@ def moderated(report: Report, ask: Ask) -> Report:
             with open_data(file.subject) as stream:
                 found.extend(moderation_problems(_texts(stream, file.format), file.subject.path, ask))
         except ProblemsError as error:
-            found += (
-                replace(problem, fix=AGAIN) if problem.code == "remote-busy" else problem for problem in error.problems
-            )
+            found += [replace(each, fix=AGAIN) if each.code == "remote-busy" else each for each in error.problems]
         counts = Counter(problem.code for problem in found)
         files.append(replace(file, problems=(*file.problems, *found), counts=file.counts | counts))
     return replace(report, files=tuple(files))
+
+
+def _check_file(
+    subject: Subject, options: Options, watch: Callable[[Subject, BinaryIO], BinaryIO], kept: BinaryIO
+) -> tuple[Checked, Columns]:
+    """Read a file once; what is kept of its rows goes to *kept*, but for a few that are looked at again."""
+    model, base = _base(options)
+    counting = None if options.is_quick else Counting(base, options.models)
+    writer = ColumnWriter(kept)
+    with open_data(subject) as stream:
+        method = subject.method or guess_format(stream).method
+        stream.seek(0)
+        file = subject.file
+        found = scan(watch(subject, stream), subject.path, method, writer, counting=counting, file=file)
+    writer.finish()
+    columns = Columns(kept)
+    lengths = None if options.is_quick else lengths_of(columns)
+    others = [*row_count_problems(found.rows, path=subject.path, method=method, use=_use(subject))]
+    if options.is_quick:
+        others += duplicates(columns, subject.path)
+    else:
+        others += whole_problems(columns, subject.path, _row_reader(subject, columns))
+        others += cut_rows(columns, subject.path, model=model, most=base.row_tokens_max)
+    checked = Checked(
+        subject=subject,
+        method=method,
+        format=found.format,
+        sha256=found.sha256,
+        bytes=found.bytes,
+        rows=found.rows,
+        lengths=lengths,
+        estimates=_estimates(columns, method, options) if lengths and subject.role == "training" else (),
+        problems=_wanted((*found.problems, *others), options.ignored | subject.ignored),
+        counts=found.counts | Counter(problem.code for problem in others),
+    )
+    return checked, columns
+
+
+def _use(subject: Subject) -> Use:
+    return "training" if subject.role == "training" else "validation"
+
+
+def _base(options: Options) -> tuple[str, Base]:
+    """The base model whose tokens are counted."""
+    found = base_named(options.model or USUAL_MODEL)
+    assert found is not None, "the command has looked"
+    return found
+
+
+def _estimates(columns: Columns, method: MethodName, options: Options) -> tuple[Estimate, ...]:
+    """What the model that was asked for costs, or each of OpenAI's that counts tokens alike and trains by *method*."""
+    asked = _base(options)
+    bases = [asked] if options.model else profile(OPENAI).bases.items()
+    aliases = {model: alias for alias, model in profile(OPENAI).aliases.items()}
+    is_hourly = method == "reinforcement"
+    return tuple(
+        Estimate(
+            model=model,
+            alias=aliases.get(model, model),
+            base=base,
+            cost=training_cost(
+                base, method=method, rows=columns.rows, tokens_an_epoch=tokens_cut_at(columns, base.row_tokens_max)
+            ),
+        )
+        for model, base in bases
+        if options.model
+        or (base.tokenizer == asked[1].tokenizer and (base.training_usd_per_hour is not None) == is_hourly)
+    )
+
+
+def _row_reader(subject: Subject, columns: Columns) -> ReadRow:
+    """Read single rows again; the file is opened for each, so that many files can be looked at."""
+    offsets, sizes = columns.read("offset"), columns.read("size")
+
+    def read_row(row: int) -> bytes:
+        with open_data(subject) as stream:
+            stream.seek(int(offsets[row]))
+            return stream.read(int(sizes[row]))
+
+    return read_row
 
 
 def _texts(stream: BinaryIO, format_: Format) -> Iterator[tuple[int, str]]:
@@ -193,137 +253,6 @@ def _texts(stream: BinaryIO, format_: Format) -> Iterator[tuple[int, str]]:
                 yield number, "\n\n".join(said.text for said in said_in(row, format_) if said.role != "item")
 
 
-@contextmanager
-def open_data(subject: Subject) -> Iterator[BinaryIO]:
-    """Open an ordinary file.
-
-    Raises:
-        ProblemsError: It is missing, is a pipe or a device, or cannot be read.
-    """
-    try:
-        # O_NONBLOCK: a FIFO is seen to be one instead of being waited for.
-        stream = os.fdopen(os.open(subject.file, os.O_RDONLY | os.O_NONBLOCK), "rb")
-    except OSError as error:
-        raise ProblemsError(_unreadable(subject.path, error)) from None
-    with stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise ProblemsError(_not_a_file(subject.path))
-        yield stream
-
-
-def _check_file(subject: Subject, stream: BinaryIO, options: Options) -> Checked:
-    guess = guess_format(stream)
-    stream.seek(0)
-    method = subject.method or guess.method
-    told = subject.role or guess_role(subject.path)
-    role = told or "training"
-    with tempfile.TemporaryFile() as kept:
-        writer = ColumnWriter(kept)
-        found = scan(stream, subject.path, method, writer)
-        writer.finish()
-        lengths = None if options.is_quick else lengths_of(columns := Columns(kept))
-        estimates = _estimates(columns, method, options) if lengths and role == "training" else ()
-    use: Use = "training" if role == "training" else "validation"
-    rows = row_count_problems(found.rows, path=subject.path, method=method, use=use)
-    return Checked(
-        subject=subject,
-        role=role,
-        is_role_told=told is not None,
-        method=method,
-        format=found.format,
-        sha256=found.sha256,
-        bytes=found.bytes,
-        rows=found.rows,
-        lengths=lengths,
-        estimates=estimates,
-        problems=_wanted((*found.problems, *rows), options),
-        counts={**found.counts, **{problem.code: 1 for problem in rows}},
-    )
-
-
-def _estimates(columns: Columns, method: MethodName, options: Options) -> tuple[Estimate, ...]:
-    return tuple(
-        Estimate(
-            model=model,
-            base=base,
-            cost=training_cost(
-                base, method=method, rows=columns.rows, tokens_an_epoch=tokens_cut_at(columns, base.row_tokens_max)
-            ),
-        )
-        for model, base in _bases(method, options)
-    )
-
-
-def _bases(method: MethodName, options: Options) -> list[tuple[str, Base]]:
-    """The base model that was asked for, or OpenAI's that count tokens alike and train by *method*."""
-    if options.model:
-        found = base_named(options.model)
-        assert found is not None, "the command has looked"
-        return [found]
-    is_hourly = method == "reinforcement"
-    return [
-        (model, base)
-        for model, base in profile(OPENAI).bases.items()
-        if base.tokenizer == USUAL_TOKENIZER and (base.training_usd_per_hour is not None) == is_hourly
-    ]
-
-
-def _files_in(folder: str) -> Iterator[str]:
-    """The data files in *folder* and below, sorted by path; hidden ones, and those in hidden folders, are left out.
-
-    Raises:
-        ProblemsError: A folder cannot be looked into: its files would seem to be fine.
-    """
-    found = []
-    for parent, folders, names in os.walk(folder, onerror=_cannot_list):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [str(Path(parent, name)) for name in names if name.endswith(DATA_ENDING) and not name.startswith(".")]
-    yield from sorted(found)
-
-
-def _cannot_list(error: OSError) -> None:
-    raise ProblemsError(_unreadable(str(error.filename), error))
-
-
-def _wanted(problems: Iterable[Diagnostic], options: Options) -> tuple[Diagnostic, ...]:
+def _wanted(problems: Iterable[Diagnostic], ignored: AbstractSet[str]) -> tuple[Diagnostic, ...]:
     """Leave out what nobody wants to hear of; an error is always heard."""
-    return tuple(
-        problem for problem in problems if problem.severity is Severity.ERROR or problem.code not in options.ignored
-    )
-
-
-def _unreadable(path: str, error: OSError) -> Diagnostic:
-    if isinstance(error, FileNotFoundError):
-        return Diagnostic(
-            code="file-missing",
-            summary=f"`{path}` does not exist",
-            place=Place(path=path),
-            fix="correct the path; it is taken from the folder that you are in",
-        )
-    return Diagnostic(
-        code="file-unreadable",
-        summary=f"`{path}` cannot be read",
-        place=Place(path=path),
-        why=(error.strerror or str(error)).lower(),
-        fix="make it an ordinary file that you may read",
-    )
-
-
-def _not_a_file(path: str) -> Diagnostic:
-    return Diagnostic(
-        code="file-unreadable",
-        summary=f"`{path}` is not an ordinary file",
-        place=Place(path=path),
-        why="it is a pipe or a device, and a file is read more than once",
-        fix="write the rows to a file, and name that",
-    )
-
-
-def _no_data(path: str) -> Diagnostic:
-    return Diagnostic(
-        code="check-nothing",
-        summary=f"the folder `{path}` holds no `{DATA_ENDING}` files",
-        place=Place(path=path),
-        why="of a folder, the files that end so are checked, but for hidden ones",
-        fix="name the files themselves: any name will do",
-    )
+    return tuple(problem for problem in problems if problem.severity is Severity.ERROR or problem.code not in ignored)

@@ -10,10 +10,10 @@ from filecmp import cmp
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftops.check import Subject, open_data
 from ftops.dataset.fix import Mended, mend
 from ftops.dataset.guess import guess_format
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.subjects import Subject, open_data
 
 if TYPE_CHECKING:
     from typing import BinaryIO

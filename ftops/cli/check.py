@@ -20,10 +20,11 @@ from ftops.spec.nearest import nearest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftops.check import Report, Subject
+    from ftops.check import Report
     from ftops.dataset.guess import MethodName
     from ftops.mend import NewFile
     from ftops.remote.moderation import Ask
+    from ftops.subjects import Subject
 
 METHODS = ("supervised", "dpo", "reinforcement")
 
@@ -57,13 +58,15 @@ def check(
     """
     from ftops import check as checks  # noqa: PLC0415  # commands load what they use
     from ftops.cli.watch import watched  # noqa: PLC0415
+    from ftops.dataset.tokens.bpe import models_folder  # noqa: PLC0415
+    from ftops.subjects import subjects_at  # noqa: PLC0415
 
     if as_json and shape != "text":
         raise click.UsageError("--json and --format exclude each other")
     _model_is_known(model)
-    subjects, problems = checks.subjects_at(paths, method) if paths else (_of_the_project(method), ())
+    subjects, problems = subjects_at(paths, method) if paths else (_of_the_project(method), ())
     mended = _mended(subjects) if fix else _Mended(subjects)
-    options = checks.Options(is_quick=quick, model=model, ignored=frozenset(ignored))
+    options = checks.Options(models=models_folder(os.environ), model=model, is_quick=quick, ignored=frozenset(ignored))
     report = checks.check(mended.subjects, options, lambda subject, stream: watched(stream, subject.path))
     report = replace(report, problems=(*problems, *mended.problems, *report.problems))
     if moderate:
@@ -106,8 +109,8 @@ def _of_the_project(method: str | None) -> tuple[Subject, ...]:
         click.UsageError: There is no project, or a method was given, which specs say themselves.
         ProblemsError: The project has problems of its own, or no data.
     """
-    from ftops.check import subjects_of  # noqa: PLC0415  # only without paths
     from ftops.project import open_project, read_specs  # noqa: PLC0415
+    from ftops.subjects import subjects_of  # noqa: PLC0415  # only without paths
 
     if method:
         raise click.UsageError("--method goes with a PATH: of the project's data, the specs say the method")
@@ -158,8 +161,7 @@ def _nothing_needed_is_ignored(ignored: Sequence[str], report: Report) -> None:
     Raises:
         ProblemsError: One of the codes is that of an error.
     """
-    every = (*report.problems, *(problem for file in report.files for problem in file.problems))
-    errors = {problem.code for problem in every if problem.severity is Severity.ERROR}
+    errors = {problem.code for problem in report.every_problem if problem.severity is Severity.ERROR}
     if refused := [code for code in ignored if code in errors]:
         raise ProblemsError(
             Diagnostic(

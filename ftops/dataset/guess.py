@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 MethodName = Literal["supervised", "dpo", "reinforcement"]
-Role = Literal["training", "validation", "test"]
-"""What a file is for; `test` data is measured after training, and no job gets it."""
+Role = Literal["training", "validation", "evaluation"]
+"""What a file is for; with `evaluation` data a model is measured after training, and no job gets it."""
 
 ROWS_LOOKED_AT: Final = 100
 
@@ -34,11 +34,11 @@ METHOD_OF_FORMAT: Final[dict[Format, MethodName]] = {
 }
 
 _WORDS: Final[dict[Role, str]] = {
-    "test": "test|testing|eval|evaluation|holdout|heldout",
+    "evaluation": "test|testing|eval|evaluation|holdout|heldout",
     "validation": "valid|validation|val|dev",
     "training": "train|training",
 }
-_ROLES = {role: re.compile(rf"(?:^|[^a-z])(?:{words})(?:[^a-z]|$)") for role, words in _WORDS.items()}
+_ROLES = {role: re.compile(rf"(?:^|(?<=[^a-z]))(?:{words})(?=[^a-z]|$)") for role, words in _WORDS.items()}
 
 
 class Guess(NamedTuple):
@@ -72,6 +72,18 @@ def guess_role(path: str) -> Role | None:
             if words.search(name):
                 return role
     return None
+
+
+def family_of(path: str) -> str:
+    """What files of one purpose have in common: the name without its ending and without what tells the use.
+
+    `elle.train.jsonl`, `elle-valid.jsonl` and `test/elle.jsonl` are one family; `train.jsonl` is that of its folder.
+    """
+    pure = PurePosixPath(path)
+    stem = pure.name.partition(".fixed.")[0].removesuffix(pure.suffix)
+    for words in _ROLES.values():
+        stem = words.sub("", stem.lower()) if words.search(stem.lower()) else stem
+    return stem.strip("._- ") or pure.parent.name or "data"
 
 
 def _format_of(line: bytes) -> Format | None:

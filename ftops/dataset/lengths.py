@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from math import ceil, floor, log2
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+
+from ftops.dataset.rule import Fault
+from ftops.diagnostics import Diagnostic, Place, Severity
 
 if TYPE_CHECKING:
     from ftops.dataset.columns import Columns
 
 BINS_MAX: Final = 10
+_BIN_OCTAVES: Final = (0.25, 0.5, 1, 2, 4)
+"""Widths of a bin; the last is enough for any number of 32 bits."""
+
+ROW_CUT = Fault(
+    code="data-row-cut",
+    meaning="A row has more tokens than the base model is trained on.",
+    why="the provider cuts it at its end without a word, and the end is the answer",
+    fix="shorten or split the row; `ftops tokens` shows where it is cut",
+    severity=Severity.WARNING,
+    threshold="more tokens than the base model's limit, by its own tokenizer",
+    applies_to="files",
+)
 
 
 class Bin(NamedTuple):
@@ -30,8 +46,8 @@ class Lengths(NamedTuple):
     longest_line: int
     """The first of the longest rows."""
     bins: tuple[Bin, ...]
-    """All rows by length, shortest first, each bin twice as wide as the one before, or four times; none at the ends is
-    empty."""
+    """All rows by length, shortest first; each bin is wider than the one before by the same factor, and the first and
+    the last are not empty."""
 
 
 def lengths_of(columns: Columns) -> Lengths | None:
@@ -55,14 +71,33 @@ def tokens_cut_at(columns: Columns, most: int | None) -> int:
     return int((tokens if most is None else np.minimum(tokens, most)).sum(dtype=np.uint64))
 
 
+def cut_rows(columns: Columns, path: str, *, model: str, most: int | None) -> tuple[Diagnostic, ...]:
+    """Find rows with more than *most* tokens, the limit of *model*; None stands for no limit that is known."""
+    if most is None:
+        return ()
+    tokens = columns.read("tokens")
+    rows = np.flatnonzero(tokens > most)
+    if not rows.size:
+        return ()
+    many = "1 row is" if len(rows) == 1 else f"{len(rows):,} rows are"
+    summary = f"{many} cut: `{model}` is trained on {most:,} tokens of a row, and the longest has {int(tokens.max()):,}"
+    return (ROW_CUT.at(Place(path=path, line=int(columns.read("line")[rows[0]])), summary),)
+
+
 def _bins(tokens: np.ndarray) -> tuple[Bin, ...]:
-    # frexp gives the exponent exactly, where a logarithm may round a power of two down. A row of 0 tokens counts as 1.
-    exponents = np.frexp(np.maximum(tokens, 1).astype(np.float64))[1] - 1
-    first, last = int(exponents.min()), int(exponents.max())
-    step = 1 if last - first < BINS_MAX else 2
-    first -= first % step
-    counts = np.bincount((exponents - first) // step).tolist()
-    return tuple(
-        Bin(1 << (first + index * step), (1 << (first + (index + 1) * step)) - 1, rows)
-        for index, rows in enumerate(counts)
-    )
+    """Bins that are as narrow as is possible with BINS_MAX of them: a quarter of an octave, a half, whole ones."""
+    least, most = max(int(tokens.min()), 1), max(int(tokens.max()), 1)
+    for octaves in _BIN_OCTAVES:
+        first, last = floor(log2(least) / octaves), floor(log2(most) / octaves)
+        if last - first < BINS_MAX:
+            break
+    # Edges are whole numbers, so that no rounding of a logarithm decides about a row; short rows need fewer of them.
+    edges = sorted({ceil(2 ** (octaves * index)) for index in range(first, last + 2)})
+    counts = np.bincount(np.searchsorted(edges, np.maximum(tokens, 1), side="right") - 1, minlength=len(edges) - 1)
+    bins = [Bin(begin, end - 1, rows) for begin, end, rows in zip(edges, edges[1:], counts.tolist(), strict=False)]
+    return tuple(_without_empty_ends(bins))
+
+
+def _without_empty_ends(bins: list[Bin]) -> list[Bin]:
+    filled = [index for index, each in enumerate(bins) if each.rows]
+    return bins[filled[0] : filled[-1] + 1]

@@ -110,10 +110,7 @@ def _body(file: Checked, look: Look, today: date) -> Iterator[str]:
 
 def _facts(file: Checked) -> Iterator[str]:
     yield _FORMATS[file.format]
-    if not file.is_role_told:
-        yield f"taken as {file.role} data"
-    else:
-        yield f"{file.role} data"
+    yield f"{'taken as ' if file.subject.is_use_assumed else ''}{file.subject.role} data"
     yield counted(file.rows, "row")
     yield _size(file.bytes)
     if lengths := file.lengths:
@@ -152,8 +149,7 @@ def _plot(lengths: Lengths, look: Look) -> Iterator[str]:
 def _costs(estimates: Sequence[Estimate], look: Look, today: date) -> Iterator[str]:
     cost = estimates[0].cost
     yield INDENT + paint(
-        f"estimate: {counted(cost.epochs, 'epoch')}, {counted(cost.billed_tokens, 'token')} billed, in USD"
-        f"{_dated(estimates)}",
+        f"estimate: {counted(cost.epochs, 'epoch')}, {counted(cost.billed_tokens, 'token')} billed{_dated(estimates)}",
         DIM,
         colour=look.colour,
     )
@@ -162,8 +158,8 @@ def _costs(estimates: Sequence[Estimate], look: Look, today: date) -> Iterator[s
 
 def _price(estimate: Estimate, today: date) -> str:
     cost, gone = estimate.cost, estimate.base.shut_down
-    price = f"{cost.usd:,.2f}" if cost.usd is not None else f"? ({cost.unknown})"
-    return f"{estimate.model} {price}" + (f" (shut down {gone})" if gone and gone <= today else "")
+    price = f"${cost.usd:,.2f}" if cost.usd is not None else f"? ({cost.unknown})"
+    return f"{estimate.alias} {price}" + (f" (shut down {gone})" if gone and gone <= today else "")
 
 
 def _dated(estimates: Sequence[Estimate]) -> str:

@@ -10,16 +10,18 @@ if TYPE_CHECKING:
 BLOCKS: Final = " ▏▎▍▌▋▊▉█"
 """From nothing to a full column, in eighths."""
 _EIGHTHS: Final = 8
+LONGEST: Final = 40
+"""Columns of a bar: a longer one says no more."""
 
 
 def bars(labels: Sequence[str], values: Sequence[int], *, width: int, is_ascii: bool = False) -> list[str]:
-    """One line a value: its label, a bar, and the value; the longest bar is as long as fits into *width* columns.
+    """One line a value: its label, a bar, and the value; all fit into *width* columns, if there are at least 40 or so.
 
     A value that is not 0 has a bar that can be seen.
     """
     numbers = [f"{value:,}" for value in values]
     label_width, number_width = max(map(len, labels)), max(map(len, numbers))
-    room = max(width - label_width - number_width - 4, 8)
+    room = min(max(width - label_width - number_width - 4, 8), LONGEST)
     most = max(*values, 1)
     drawn = [_ascii_bar(value, most, room) if is_ascii else _bar(value, most, room) for value in values]
     bar_width = max(map(len, drawn))

@@ -1,0 +1,164 @@
+"""Which data files are to be checked, and what each is for."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ftops.dataset.guess import family_of, guess_role
+from ftops.dataset.whole.leaks import FileUse
+from ftops.diagnostics import Diagnostic, Place, ProblemsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import BinaryIO
+
+    from ftops.dataset.guess import MethodName, Role
+    from ftops.project import Project
+    from ftops.spec.model import Spec
+
+DATA_ENDING: Final = ".jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A file to check."""
+
+    path: str
+    """As people name it."""
+    file: Path
+    method: MethodName | None = None
+    """None: its rows decide."""
+    uses: tuple[FileUse, ...]
+    """At least one. Without a project, those that belong together by name count as those of one spec."""
+    is_use_assumed: bool = False
+    """Neither a spec nor its name tells what the file is for."""
+    ignored: frozenset[str] = frozenset()
+    """Codes of checks that are switched off for this file."""
+
+    @property
+    def role(self) -> Role:
+        """The use that asks most of a file."""
+        roles = {use.role for use in self.uses}
+        return "training" if "training" in roles else "validation" if "validation" in roles else "evaluation"
+
+
+def subjects_at(paths: Sequence[str], method: MethodName | None) -> tuple[tuple[Subject, ...], tuple[Diagnostic, ...]]:
+    """Files at *paths*: those named, and the `.jsonl` files in folders, sorted; and what is wrong with the paths."""
+    found: dict[str, Subject] = {}
+    problems: list[Diagnostic] = []
+    for path in paths:
+        try:
+            names = list(_files_in(path)) if Path(path).is_dir() else [path]
+        except ProblemsError as error:
+            problems += error.problems
+            continue
+        if not names:
+            problems.append(_no_data(path))
+        for name in names:
+            real = os.path.realpath(name)
+            found.setdefault(real, _subject(name, real, method))
+    return tuple(found.values()), tuple(problems)
+
+
+def subjects_of(project: Project, specs: Iterable[Spec]) -> tuple[Subject, ...]:
+    """The data of all *specs*, in their order, once for each method by which a file is used.
+
+    A check is switched off for a file if all specs that use it say so.
+    """
+    uses: dict[tuple[str, MethodName], list[FileUse]] = {}
+    ignored: dict[tuple[str, MethodName], frozenset[str]] = {}
+    for spec in specs:
+        data: list[tuple[Role, str | None]] = [("training", spec.training_file), ("validation", spec.validation_file)]
+        for role, path in data:
+            if path:
+                key = path, spec.method.type
+                uses.setdefault(key, []).append(FileUse(spec=spec.name, role=role))
+                off = frozenset(each.code for each in spec.ignored)
+                ignored[key] = ignored.get(key, off) & off
+    return tuple(
+        Subject(path=path, file=project.root / path, method=method, uses=tuple(found), ignored=ignored[path, method])
+        for (path, method), found in uses.items()
+    )
+
+
+@contextmanager
+def open_data(subject: Subject) -> Iterator[BinaryIO]:
+    """Open an ordinary file.
+
+    Raises:
+        ProblemsError: It is missing, is a pipe or a device, or cannot be read.
+    """
+    try:
+        # O_NONBLOCK: a FIFO is seen to be one instead of being waited for.
+        stream = os.fdopen(os.open(subject.file, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    except OSError as error:
+        raise ProblemsError(_unreadable(subject.path, error)) from None
+    with stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise ProblemsError(_not_a_file(subject.path))
+        yield stream
+
+
+def _subject(name: str, real: str, method: MethodName | None) -> Subject:
+    role = guess_role(name)
+    use = FileUse(spec=family_of(real), role=role or "training")
+    return Subject(path=name, file=Path(name), method=method, uses=(use,), is_use_assumed=role is None)
+
+
+def _files_in(folder: str) -> Iterator[str]:
+    """The data files in *folder* and below, sorted by path; hidden ones, and those in hidden folders, are left out.
+
+    Raises:
+        ProblemsError: A folder cannot be looked into: its files would seem to be fine.
+    """
+    found = []
+    for parent, folders, names in os.walk(folder, onerror=_cannot_list):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [str(Path(parent, name)) for name in names if name.endswith(DATA_ENDING) and not name.startswith(".")]
+    yield from sorted(found)
+
+
+def _cannot_list(error: OSError) -> None:
+    raise ProblemsError(_unreadable(str(error.filename), error))
+
+
+def _unreadable(path: str, error: OSError) -> Diagnostic:
+    if isinstance(error, FileNotFoundError):
+        return Diagnostic(
+            code="file-missing",
+            summary=f"`{path}` does not exist",
+            place=Place(path=path),
+            fix="correct the path; it is taken from the folder that you are in",
+        )
+    return Diagnostic(
+        code="file-unreadable",
+        summary=f"`{path}` cannot be read",
+        place=Place(path=path),
+        why=(error.strerror or str(error)).lower(),
+        fix="make it an ordinary file that you may read",
+    )
+
+
+def _not_a_file(path: str) -> Diagnostic:
+    return Diagnostic(
+        code="file-unreadable",
+        summary=f"`{path}` is not an ordinary file",
+        place=Place(path=path),
+        why="it is a pipe or a device, and a file is read more than once",
+        fix="write the rows to a file, and name that",
+    )
+
+
+def _no_data(path: str) -> Diagnostic:
+    return Diagnostic(
+        code="check-nothing",
+        summary=f"the folder `{path}` holds no `{DATA_ENDING}` files",
+        place=Place(path=path),
+        why="of a folder, the files that end so are checked, but for hidden ones",
+        fix="name the files themselves: any name will do",
+    )
