@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ftops.diagnostics import Diagnostic, ProblemsError
+
 if TYPE_CHECKING:
-    from pathlib import Path
+    from typing import IO
 
     from git import Repo
+
+# A repository without some of its objects would fetch them, by a program that its configuration may name.
+_FETCH_NOTHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 
 
 def head_commit(root: Path) -> str | None:
@@ -40,6 +47,45 @@ def origin_name(root: Path) -> str | None:
     return "/".join(parts[-2:]) or None
 
 
+def copy_file(folder: Path, revision: str, path: str, into: IO[bytes]) -> None:
+    """Copy the content that a file had at a revision, as it was committed: no filter is run, and nothing is fetched.
+
+    Args:
+        folder: Any one of the repository.
+        revision: As git names commits and trees; empty for what is staged.
+        path: From the repository's root on, or from *folder* if it begins with `./` or `../`, as git has it.
+        into: Takes the content; left where the content ends.
+
+    Raises:
+        ProblemsError: There is no such repository, revision or file.
+    """
+    repo = _repository(folder)
+    if repo is None:
+        raise ProblemsError(_no_repository())
+    from git.exc import GitCommandError  # noqa: PLC0415  # there, as the repository is
+
+    with repo:
+        if revision.startswith("-"):  # which git would take for an option
+            raise ProblemsError(_no_revision(revision))
+        name = f"{revision}:{_from_root(repo, folder, path)}"
+        try:
+            found = repo.git.rev_parse(name, verify=True, quiet=True)
+        except GitCommandError:
+            raise ProblemsError(_nothing_at(repo, revision, path)) from None
+        try:
+            repo.git.cat_file("blob", found, output_stream=into, env=_FETCH_NOTHING)
+        except GitCommandError:
+            raise ProblemsError(_no_file(revision, path, "a folder has that name, or git has not fetched it")) from None
+
+
+def _from_root(repo: Repo, folder: Path, path: str) -> str:
+    if not path.startswith(("./", "../")) or repo.working_tree_dir is None:
+        return path
+    root = Path(repo.working_tree_dir).resolve()
+    full = Path(os.path.normpath(folder.resolve() / path))
+    return full.relative_to(root).as_posix() if full.is_relative_to(root) else path
+
+
 def _path(url: str) -> str:
     """The part of *url* that names the repository: what stands before it may hold a token."""
     if "://" not in url:
@@ -61,3 +107,42 @@ def _repository(root: Path) -> Repo | None:
         return Repo(root, search_parent_directories=True)
     except (GitError, OSError):
         return None
+
+
+def _nothing_at(repo: Repo, revision: str, path: str) -> Diagnostic:
+    """Whose fault it is that git finds nothing: the revision's or the path's."""
+    from git.exc import GitCommandError  # noqa: PLC0415  # as above
+
+    try:
+        if revision:
+            repo.git.rev_parse(f"{revision}^{{tree}}", verify=True, quiet=True)
+    except GitCommandError:
+        return _no_revision(revision)
+    return _no_file(revision, path, "git knows no file of that name there")
+
+
+def _no_repository() -> Diagnostic:
+    return Diagnostic(
+        code="git-missing",
+        summary="there is no git repository here",
+        why="a revision names what a repository has kept",
+        fix="compare two files, or go into the repository",
+    )
+
+
+def _no_revision(revision: str) -> Diagnostic:
+    return Diagnostic(
+        code="git-revision",
+        summary=f"git knows no revision `{revision}`",
+        why="it is neither a commit nor a branch or tag of this repository, or it was not fetched",
+        fix="`git log --oneline` lists commits; in CI, fetch more than the last one (`fetch-depth: 0`)",
+    )
+
+
+def _no_file(revision: str, path: str, why: str) -> Diagnostic:
+    return Diagnostic(
+        code="git-path",
+        summary=f"`{path}` is no file of {f'revision `{revision}`' if revision else 'what is staged'}",
+        why=why,
+        fix="write the path from the repository's root on, or with `./` from this folder on",
+    )

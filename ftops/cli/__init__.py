@@ -17,6 +17,7 @@ COMMANDS = {
     "init": ("ftops.cli.init", "Start a project: configuration, a first spec, sample data."),
     "check": ("ftops.cli.check", "Check training data: format, content, tokens, cost."),
     "tokens": ("ftops.cli.tokens", "Count tokens of a data file, or show what of a row is trained."),
+    "diff-data": ("ftops.cli.diff_data", "Compare two versions of a data file: rows added, removed, edited, moved."),
     "plan": ("ftops.cli.plan", "Show what apply would do, and why; asks nobody, needs no key."),
     "apply": ("ftops.cli.apply", "Carry the plan out: upload, create jobs, record them."),
     "reconcile": ("ftops.cli.reconcile", "Collect finished jobs into the lockfile, and go on with what waits."),
@@ -42,7 +43,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(
