@@ -1,0 +1,153 @@
+"""Rows that are nearly the same: the same text with a typo, a number changed, a sentence more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ftops.dataset.rule import Fault
+from ftops.dataset.whole.bands import AGREEING_MIN, BANDS, agreeing, bands, thinned
+from ftops.dataset.whole.likeness import Reader, likeness, template_of
+from ftops.dataset.whole.runs import counted, line_of, lines_of, runs_of, share
+from ftops.diagnostics import Diagnostic, Place, Severity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ftops.dataset.columns import Columns
+    from ftops.dataset.whole.likeness import ReadRow
+
+LIKENESS_MIN: Final = 0.6
+"""Jaccard similarity, of runs of 8 bytes. The curve in docs/duplicates.md shows why."""
+NEIGHBOURS: Final = 4
+"""A row is compared with so many before it that agree in a band."""
+PAIRS_MAX: Final = 1_000_000
+READ_MAX: Final = 4_000
+"""Pairs that may be alike and are read to be sure: about a second. Of the rest only the number is told."""
+TEMPLATE_COVERED_MIN: Final = 0.2
+SHOWN: Final = 3
+
+NEAR_DUPLICATE = Fault(
+    code="data-near-duplicate",
+    meaning="Rows are nearly the same as others: a typo, a number, a sentence apart.",
+    why="they teach little new, weigh more than the rest, and a random split puts them on both sides",
+    fix="keep the best of each cluster; if they are meant, ignore this check in the spec and say so",
+    severity=Severity.WARNING,
+    threshold=f"Jaccard similarity of runs of 8 bytes ≥ {LIKENESS_MIN}, system prompts and templates left out",
+    applies_to="a file",
+)
+TEMPLATE = Fault(
+    code="data-template",
+    meaning="Many rows are the same text with something else filled in.",
+    why="a template is learnt together with the answers, and left out where near duplicates are looked for",
+    fix="nothing, if the application sends the same template; otherwise vary the wording",
+    severity=Severity.NOTE,
+    threshold=f"in {TEMPLATE_COVERED_MIN:.0%} of sampled rows, over half of the text stands in 5 % of the rows too",
+    applies_to="a file with rows whose sketches agree",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """Rows that are nearly the same, as far as they were read."""
+
+    clusters: tuple[tuple[int, ...], ...]
+    """Rows from 0, of at least two; each in the order of the file, and so are the clusters."""
+    pairs_read: int
+    pairs_unread: int
+    """That may be alike by their sketches. Pairs of one cluster need no reading, and are not in `pairs_read`."""
+    templated: float
+    """Share of the rows that are mostly template; 0 if no two rows seemed alike."""
+
+
+def near_duplicates(columns: Columns, path: str, read_row: ReadRow) -> tuple[Diagnostic, ...]:
+    """Find clusters of rows that are nearly the same; equal rows count as one."""
+    alike = find_alike(columns, read_row)
+    problems = []
+    if alike.templated >= TEMPLATE_COVERED_MIN:
+        summary = f"about {alike.templated:.0%} of the rows are mostly a template: text that many rows have"
+        problems.append(TEMPLATE.at(Place(path=path), summary))
+    if alike.clusters:
+        rows = sum(map(len, alike.clusters))
+        largest = max(map(len, alike.clusters))
+        first = alike.clusters[0][:SHOWN]
+        summary = (
+            f"near duplicates: {rows:,} of {columns.rows:,} rows ({share(rows, columns.rows)}), "
+            f"in {counted(len(alike.clusters), 'cluster')} of up to {largest:,}, such as {lines_of(columns, first)}"
+        )
+        if alike.pairs_unread:
+            summary += f"; not read, though they seemed alike: {counted(alike.pairs_unread, 'more pair')}"
+        problems.append(NEAR_DUPLICATE.at(Place(path=path, line=line_of(columns, first[1])), summary))
+    return tuple(problems)
+
+
+def find_alike(columns: Columns, read_row: ReadRow) -> Alike:
+    """Find rows that are alike: by their sketches, and then by reading them."""
+    distinct = np.unique(columns.read("row"), return_index=True)[1]
+    distinct.sort()
+    ones, others = _candidates(columns, distinct)
+    if not ones.size:
+        return Alike(clusters=(), pairs_read=0, pairs_unread=0, templated=0.0)
+    template = template_of(read_row, distinct)
+    reader = Reader(read_row, template)
+    leader: dict[int, int] = {}
+    read = unread = 0
+    for at, (one, other) in enumerate(zip(ones.tolist(), others.tolist(), strict=True)):
+        ours, theirs = _leader(leader, one), _leader(leader, other)
+        if ours == theirs:
+            continue
+        if read == READ_MAX:
+            unread = len(ones) - at
+            break
+        read += 1
+        if likeness(reader.read(one), reader.read(other)) >= LIKENESS_MIN:
+            leader[max(ours, theirs)] = min(ours, theirs)
+    return Alike(
+        clusters=_clusters(leader),
+        pairs_read=read,
+        pairs_unread=unread,
+        templated=template.covered,
+    )
+
+
+def _candidates(columns: Columns, distinct: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of rows whose sketches agree well enough, each once.
+
+    Those come first that few other rows agree with: what many rows agree in is most likely a template.
+    """
+    pairs, crowds = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    for keys in bands(columns):
+        kept = distinct[keys[distinct] != 0]
+        runs = runs_of(keys[kept])
+        rows, sizes = kept[runs.order], np.repeat(runs.sizes, runs.sizes)
+        place = np.arange(len(rows)) - np.repeat(runs.begins, runs.sizes)
+        for step in range(1, NEIGHBOURS + 1):
+            later = np.flatnonzero(place >= step)
+            later = thinned(later, PAIRS_MAX // (BANDS * NEIGHBOURS))
+            pairs = np.concatenate((pairs, (rows[later - step] << 32) | rows[later]))
+            crowds = np.concatenate((crowds, sizes[later]))
+    by_crowd = np.argsort(crowds, kind="stable")
+    firsts = np.unique(pairs[by_crowd], return_index=True)[1]
+    firsts.sort()
+    pairs = pairs[by_crowd][firsts]
+    ones, others = pairs >> 32, pairs & 0xFFFF_FFFF
+    are_near = agreeing(columns, ones, columns, others) >= AGREEING_MIN
+    return ones[are_near], others[are_near]
+
+
+def _leader(leader: dict[int, int], row: int) -> int:
+    """The first row of the cluster that *row* is in; shortens the way there for the next time."""
+    while (up := leader.get(row, row)) != row:
+        leader[row] = row = leader.get(up, up)
+    return row
+
+
+def _clusters(leader: dict[int, int]) -> tuple[tuple[int, ...], ...]:
+    members: dict[int, list[int]] = {}
+    for row in sorted(leader):
+        first = _leader(leader, row)
+        if first != row:
+            members.setdefault(first, [first]).append(row)
+    return tuple(tuple(members[first]) for first in sorted(members))
