@@ -33,30 +33,57 @@ class Counts(NamedTuple):
 def count_sequences(
     sequences: Sequence[Sequence[StretchLike]], *, tokenizer: Tokenizer, template: Template, threads: int = 1
 ) -> Counts:
-    """Count the tokens of *sequences*, such as the rows of a block of a file.
-
-    Texts that repeat in the block, as system prompts do, are encoded once.
-    """
+    """Count the tokens of *sequences*, such as the rows of a block of a file."""
     stretches = [stretch for sequence in sequences for stretch in sequence]
-    texts = [stretch[2] for stretch in stretches]
-    distinct = list(dict.fromkeys(texts))
-    counted = dict(zip(distinct, tokenizer.count(distinct, threads), strict=True))
     around = {kind: template.around(kind) for kind in {stretch[1] for stretch in stretches}}
     size = len(stretches)
-    of_texts = np.fromiter(map(counted.__getitem__, texts), np.int64, size)
-    wrapped = np.fromiter((around[stretch[1]] for stretch in stretches), np.int64, size)
-    is_trained = np.fromiter((stretch[3] for stretch in stretches), np.bool_, size)
-    tokens = template.sequence + _sums(of_texts + wrapped, sequences)
-    if template.default_system:
-        starts_with_system = [bool(sequence) and sequence[0][1] in SYSTEM_ROLES for sequence in sequences]
-        tokens += template.default_system * ~np.array(starts_with_system, np.bool_)
-    trained = _sums((of_texts + template.learnt_tail) * is_trained, sequences)
+    return count_stretches(
+        [stretch[2] for stretch in stretches],
+        np.fromiter((around[stretch[1]] for stretch in stretches), np.int64, size),
+        np.fromiter((stretch[3] for stretch in stretches), np.bool_, size),
+        np.cumsum(np.fromiter(map(len, sequences), np.int64, len(sequences))),
+        np.array([bool(sequence) and sequence[0][1] in SYSTEM_ROLES for sequence in sequences], np.bool_),
+        tokenizer=tokenizer,
+        template=template,
+        threads=threads,
+    )
+
+
+def count_stretches(
+    texts: Sequence[str],
+    around: NDArray[np.int64],
+    is_trained: NDArray[np.bool_],
+    ends: NDArray[np.int64],
+    has_system: NDArray[np.bool_],
+    *,
+    tokenizer: Tokenizer,
+    template: Template,
+    threads: int = 1,
+) -> Counts:
+    """Count the tokens of sequences whose stretches stand one after the other.
+
+    Texts that repeat, as system prompts do, are encoded once.
+
+    Args:
+        texts: Of each stretch.
+        around: Tokens of what is wrapped round each stretch.
+        is_trained: Whether each stretch is learnt.
+        ends: One past the last stretch of each sequence.
+        has_system: Whether each sequence begins with a system message.
+        tokenizer: Counts texts.
+        template: Of the base model whose tokenizer it is.
+        threads: As many as count at the same time.
+    """
+    distinct = list(dict.fromkeys(texts))
+    counted = dict(zip(distinct, tokenizer.count(distinct, threads), strict=True))
+    of_texts = np.fromiter(map(counted.__getitem__, texts), np.int64, len(texts))
+    tokens = template.sequence + _sums(of_texts + around, ends) + template.default_system * ~has_system
+    trained = _sums((of_texts + template.learnt_tail) * is_trained, ends)
     return Counts(tokens.astype(np.uint32), trained.astype(np.uint32))
 
 
-def _sums(values: NDArray[np.int64], sequences: Sequence[Sequence[StretchLike]]) -> NDArray[np.int64]:
+def _sums(values: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
     """The sum over each sequence, also of those without a stretch."""
-    running = np.concatenate([np.zeros(1, np.int64), np.cumsum(values)])
-    ends = np.cumsum([0, *map(len, sequences)])
-    sums: NDArray[np.int64] = np.diff(running[ends])
-    return sums
+    running = np.concatenate((np.zeros(1, np.int64), np.cumsum(values)))
+    begins = np.concatenate((np.zeros(min(len(ends), 1), np.int64), ends[:-1]))
+    return running[ends] - running[begins]

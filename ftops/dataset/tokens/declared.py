@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 DECLARED_COSTS: Final[dict[str, int]] = {
     "tools": 12,
-    "function": 7,
-    "properties": 3,
-    "property": 3,
-    "enum": -3,
-    "enum-item": 3,
+    "tool-name": 7,
+    "tool-parameters": 3,
+    "tool-parameter": 3,
+    "tool-choices": -3,
+    "tool-choice": 3,
 }
 """Tokens of what is wrapped round each kind of text."""
 
@@ -28,7 +28,7 @@ def declared_tools(tools: object) -> Iterator[tuple[str, str]]:
     """Kind and text of each stretch that stands for *tools*, a list of tools or of functions; none if it is empty."""
     functions = [_function(tool) for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
     for function in functions:
-        yield "function", f"{function.get('name', '')}:{_description(function)}"
+        yield "tool-name", f"{function.get('name', '')}:{_description(function)}"
         yield from _properties(function.get("parameters"), 0)
     if functions:
         yield "tools", ""
@@ -43,13 +43,13 @@ def _properties(schema: object, depth: int) -> Iterator[tuple[str, str]]:
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(properties, dict) or not properties or depth == _DEEPEST:
         return
-    yield "properties", ""
+    yield "tool-parameters", ""
     for name, each in properties.items():
         inner = each if isinstance(each, dict) else {}
         if isinstance(choices := inner.get("enum"), list):
-            yield "enum", ""
-            yield from (("enum-item", str(choice)) for choice in choices)
-        yield "property", f"{name}:{inner.get('type', '')}:{_description(inner)}"
+            yield "tool-choices", ""
+            yield from (("tool-choice", str(choice)) for choice in choices)
+        yield "tool-parameter", f"{name}:{inner.get('type', '')}:{_description(inner)}"
         yield from _properties(inner, depth + 1)
         yield from _properties(inner.get("items"), depth + 1)
 

@@ -44,7 +44,7 @@ def sequences_in(row: dict[str, object], format_: Format, base: Base) -> tuple[l
             return ([_of_completion(row, key) for key in ("prompt", "completion") if isinstance(row.get(key), str)],)
         case "preference":
             given = row.get("input")
-            asked = _sequence(given, "input.", base, learns=False) if isinstance(given, dict) else []
+            asked = _sequence(given if isinstance(given, dict) else {}, "input.", base, learns=False)
             first, second = (
                 [*asked, *_of_messages(_messages(row.get(output)), output, base, learns=True)] for output in OUTPUTS
             )

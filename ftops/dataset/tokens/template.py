@@ -61,5 +61,5 @@ def template_of(base: Base, tokenizer: Tokenizer, format_: Format) -> Template:
     heads = {role: 1 + tokens for role, tokens in zip(ROLES, of_roles, strict=True)} | KINDS
     (newline, default) = tokenizer.count(["\n", base.default_system or ""])
     tail = 1 + newline
-    system = heads["system"] + default + tail if base.default_system else 0
+    system = heads["system"] + default + tail if base.default_system and format_ != "completion" else 0
     return Template(sequence=0, head=heads, tail=tail, learnt_tail=1, default_system=system)
