@@ -64,7 +64,7 @@ def copy_file(folder: Path, revision: str, path: str, into: IO[bytes]) -> None:
         raise ProblemsError(_no_repository())
     from git.exc import GitCommandError  # noqa: PLC0415  # there, as the repository is
 
-    with repo:
+    with repo, repo.git.custom_environment(**_FETCH_NOTHING):
         if revision.startswith("-"):  # which git would take for an option
             raise ProblemsError(_no_revision(revision))
         name = f"{revision}:{_from_root(repo, folder, path)}"
@@ -73,7 +73,7 @@ def copy_file(folder: Path, revision: str, path: str, into: IO[bytes]) -> None:
         except GitCommandError:
             raise ProblemsError(_nothing_at(repo, revision, path)) from None
         try:
-            repo.git.cat_file("blob", found, output_stream=into, env=_FETCH_NOTHING)
+            repo.git.cat_file("blob", found, output_stream=into)
         except GitCommandError:
             raise ProblemsError(_no_file(revision, path, "a folder has that name, or git has not fetched it")) from None
 

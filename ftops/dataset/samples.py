@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
+from ftops.dataset.masking import masked
 from ftops.dataset.meaning import meaning_of
 from ftops.dataset.said import said_in
-from ftops.dataset.secrets import masked
 from ftops.dataset.wording import Piece, shortened, word_diff
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ftops.dataset.diff import DataDiff, EditedRow, RowAt
     from ftops.dataset.edits import Reason
     from ftops.dataset.formats import Format
+    from ftops.dataset.said import Said
     from ftops.dataset.wording import Kind
 
 SHOWN_BYTES_MAX: Final = 1 << 20
@@ -64,7 +65,7 @@ class Sample(NamedTuple):
     reason: Reason | None
     """What is the same in both versions of an edited row."""
     changes: tuple[Change, ...]
-    """None if the row is too long to be shown, or has changed since it was compared."""
+    """None if the row is too long or too deep to be shown, or has changed since it was compared."""
 
 
 class Samples(NamedTuple):
@@ -106,8 +107,11 @@ def _texts(place: RowAt, version: Version, kind: Kind) -> tuple[Change, ...]:
     if row is None:
         return ()
     said = [text for text in said_in(row, version.format) if text.role not in {"system", "developer"}]
-    shown = said[-TEXTS_MAX:]
-    return tuple(Change(text.where, text.role, shortened([Piece(kind, masked(text.text))])) for text in shown)
+    return tuple(_whole(text, kind) for text in said[-TEXTS_MAX:])
+
+
+def _whole(text: Said, kind: Kind) -> Change:
+    return Change(masked(text.where), masked(text.role), shortened([Piece(kind, masked(text.text))]))
 
 
 def _edited(edit: EditedRow, old: Version, new: Version) -> Sample:
@@ -115,19 +119,19 @@ def _edited(edit: EditedRow, old: Version, new: Version) -> Sample:
     changes = [] if row is None or new_row is None else list(_changes(row, new_row, "", "", DEPTH_MAX))
     if edit.reason == "prompt" and new_row is not None:
         asked = [text for text in said_in(new_row, new.format) if not text.is_trained and text.role != "item"]
-        context = [Change(text.where, text.role, shortened([Piece("same", masked(text.text))])) for text in asked[-1:]]
-        changes = [each for each in context if each.where not in {change.where for change in changes}] + changes
+        changes = [*(_whole(text, "same") for text in asked[-1:]), *changes]
     return Sample(edit.old.line, edit.new.line, edit.reason, tuple(changes[:CHANGES_MAX]))
 
 
 def _read(place: RowAt, version: Version) -> Row | None:
-    """The row at *place*; None if it is too long to be shown, or no longer there."""
+    """The row at *place*; None if it is too long or nests too deep to be shown, or is no longer there."""
     if place.size > SHOWN_BYTES_MAX:
         return None
     version.stream.seek(place.offset)
     try:
         row = orjson.loads(version.stream.read(place.size))
-    except orjson.JSONDecodeError:
+        _canonical(row)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None
     return row if isinstance(row, dict) else None
 
@@ -155,9 +159,8 @@ def _changes(old: object, new: object, where: str, role: str, depth: int) -> Ite
 def _change(old: object, new: object, where: str, role: str) -> Change:
     speaker = next((name for value in (new, old) if isinstance(value, dict) and (name := value.get("role"))), role)
     text, new_text = masked(_spelt(old)), masked(_spelt(new))
-    pieces = word_diff(text, new_text)
-    is_masked = text == new_text
-    return Change(where, speaker if isinstance(speaker, str) else role, shortened(pieces), is_masked)
+    said_by = masked(speaker if isinstance(speaker, str) else role)
+    return Change(masked(where), said_by, shortened(word_diff(text, new_text)), is_masked=text == new_text)
 
 
 def _spelt(value: object) -> str:

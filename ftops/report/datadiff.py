@@ -25,7 +25,7 @@ MARKS: Final = {"same": "{}", "gone": "[-{}-]", "come": "{{+{}+}}"}
 LABEL_WIDTH: Final = 40
 MINUS: Final = "\N{MINUS SIGN}"
 
-_COLOURS: Final = {"same": "", "gone": RED, "come": GREEN}
+_COLOURS: Final = {"gone": RED, "come": GREEN}
 _LINE_ENDS: Final = str.maketrans({"\n": "↵", "\t": "⇥"})
 _INDENT: Final = "    "
 
@@ -66,7 +66,7 @@ def totals(diff: DataDiff) -> list[str]:
         ("tokens", diff.old.tokens, diff.new.tokens),
         ("trained tokens", diff.old.trained_tokens, diff.new.trained_tokens),
     ):
-        if before or after:
+        if before != after:
             lines.append(f"{name} {before:,} → {after:,} ({signed(after - before)})")
     if diff.edited_system:
         lines.append(f"the system prompt changed in {counted(diff.edited_system, 'row')}")
@@ -194,9 +194,11 @@ def _sample(sample: Sample, symbol: str, tint: str, *, colour: bool) -> list[str
     lines = [paint(f"{symbol} {sample_title(sample)}", tint, colour=colour)]
     for change in sample.changes:
         lines.append(_INDENT + paint(change_title(change), DIM, colour=colour))
-        words = (
-            paint(marked(piece), _COLOURS[piece.kind], colour=colour and piece.kind != "same")
-            for piece in change.pieces
-        )
-        lines.append(_INDENT * 2 + "".join(words))
+        lines.append(_INDENT * 2 + "".join(_words(piece, sample, colour=colour) for piece in change.pieces))
     return lines
+
+
+def _words(piece: Piece, sample: Sample, *, colour: bool) -> str:
+    """Marked in an edited row; of a row that is new or gone as a whole, the symbol before it says enough."""
+    shown = marked(piece) if sample.reason else one_row(piece.text)
+    return shown if piece.kind == "same" else paint(shown, _COLOURS[piece.kind], colour=colour)
