@@ -15,7 +15,7 @@ from ftops.dataset.guess import guess_format
 from ftops.dataset.lengths import Lengths, cut_rows, lengths_of, tokens_cut_at
 from ftops.dataset.limits import row_count_problems
 from ftops.dataset.lines import read_blocks
-from ftops.dataset.rows import Counting
+from ftops.dataset.gather import Counting
 from ftops.dataset.said import said_in
 from ftops.dataset.scan import scan
 from ftops.dataset.whole.check import project_problems, whole_problems

@@ -74,7 +74,7 @@ def _base_of(model: str) -> tuple[str, Base]:
 
 def _counted(stream: BinaryIO, file: str, model: str, base: Base) -> Counted:
     from ftops.dataset.guess import guess_format  # noqa: PLC0415  # commands load what they use
-    from ftops.dataset.rows import Counting  # noqa: PLC0415
+    from ftops.dataset.gather import Counting  # noqa: PLC0415
     from ftops.dataset.tokens.bpe import models_folder  # noqa: PLC0415
     from ftops.dataset.tokens.tokenizer import tokenizer  # noqa: PLC0415
     from ftops.dataset.tokens.totals import read_totals  # noqa: PLC0415

@@ -54,6 +54,12 @@ COLUMNS: Final[dict[str, tuple[str, int]]] = {
 }
 """Name → type as numpy spells it, and how many of them a row has."""
 
+
+def no_rows() -> dict[str, Column]:
+    """The columns of a block that has none."""
+    return {name: np.zeros((0, width) if width > 1 else 0, dtype=kind) for name, (kind, width) in COLUMNS.items()}
+
+
 _MAGIC: Final = b"ftopsrow"
 _FOOTER: Final = struct.Struct("<II8s")
 _ROW_BYTES: Final = {name: np.dtype(kind).itemsize * width for name, (kind, width) in COLUMNS.items()}

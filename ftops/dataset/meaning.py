@@ -2,27 +2,23 @@
 
 A row has a prompt and an answer. The prompt is all that comes before the answer: messages, tools, system prompt. The
 answer is the last message; the two outputs of a preference row; what a reinforcement row keeps for its grader; the
-completion. Rows that mean the same have the same hashes; so have a row written with defaults and one without.
+completion. Rows that mean the same have the same hashes. Simple rows, which are most, are hashed all at once in
+dataset/simple.py; the others here, one by one.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 import orjson
 import xxhash
-
-from ftops.dataset.plain import Conversation, simple_turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftops.dataset.formats import Format
-    from ftops.dataset.plain import Turn
     from ftops.dataset.said import Said
 
-_encode = msgspec.json.Encoder().encode
 _hash = xxhash.xxh3_64_intdigest
 _SYSTEM = ("system", "developer")
 _MODELS_OWN = frozenset({"messages", "tools", "parallel_tool_calls"})
@@ -41,19 +37,6 @@ class Meaning(NamedTuple):
     """What the model shall learn to say; empty if that is no text."""
 
 
-def meaning_of_turns(turns: Sequence[Turn]) -> Meaning:
-    """The meaning of a chat row that is good and simple: see dataset/plain.py."""
-    _, role, text, _ = turns[0]
-    answer = turns[-1][2]
-    return Meaning(
-        _hash(_encode(turns[:-1])),
-        _hash(answer.encode()),
-        _hash(text.encode()) if role in _SYSTEM else 0,
-        turns[-2][2] if len(turns) > 1 else "",
-        answer,
-    )
-
-
 def meaning_of(row: dict[str, object], format_: Format, said: Sequence[Said]) -> Meaning:
     """The meaning of any row, as far as it can be understood.
 
@@ -62,8 +45,6 @@ def meaning_of(row: dict[str, object], format_: Format, said: Sequence[Said]) ->
         format_: That it has.
         said: Its texts.
     """
-    if format_ == "chat" and (turns := _simple(row)):
-        return meaning_of_turns(turns)
     prompt, answer, messages = _parts(row, format_)
     system = [each for each in messages if isinstance(each, dict) and each.get("role") in _SYSTEM]
     asked = [text.text for text in said if not text.is_trained and text.role not in (*_SYSTEM, "item")]
@@ -75,13 +56,6 @@ def meaning_of(row: dict[str, object], format_: Format, said: Sequence[Said]) ->
         asked[-1] if asked else "",
         learnt[-1] if learnt else "",
     )
-
-
-def _simple(row: dict[str, object]) -> Sequence[Turn] | None:
-    try:
-        return simple_turns(msgspec.convert(row, Conversation))
-    except (msgspec.MsgspecError, RecursionError):
-        return None
 
 
 def _parts(row: dict[str, object], format_: Format) -> tuple[object, object, list[object]]:

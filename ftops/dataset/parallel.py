@@ -14,8 +14,9 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from ftops.dataset.gather import load_tokenizer
 from ftops.dataset.lines import BLOCK_BYTES, read_blocks
-from ftops.dataset.rows import Part, Want, load_tokenizer, read_rows
+from ftops.dataset.rows import Part, Want, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,8 +81,8 @@ def read_in_parallel(
 def _pool(workers: int, want: Want) -> Iterator[ProcessPoolExecutor]:
     # A forked process shares what is loaded already, but must not be made from one that runs threads of its own.
     forks = sys.platform == "linux" and threading.active_count() == 1
-    if forks:
-        load_tokenizer(want)
+    if forks and want.counting:
+        load_tokenizer(want.counting, want.method)
     context = multiprocessing.get_context("fork" if forks else "spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_work)
     try:

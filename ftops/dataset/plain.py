@@ -142,11 +142,7 @@ class _Completion(_Plain):
     completion: _Text
 
 
-Turn: TypeAlias = tuple[str, str, str, bool]
-"""A message that is text alone: as Said, without its place."""
-
 _decode_chat = msgspec.json.Decoder(Conversation).decode
-_decode_chats = msgspec.json.Decoder(Conversation).decode_lines
 _decode_preference = msgspec.json.Decoder(Preference).decode
 _decode_completion = msgspec.json.Decoder(_Completion).decode
 
@@ -161,52 +157,6 @@ def is_plain_chat(line: bytes) -> bool:
     if type(last) is not Assistant or last.weight == 0:
         return False
     return _instructions_come_first(row.messages) and _is_plain(row, line)
-
-
-def plain_chat(line: bytes) -> Conversation | None:
-    """The row, if it looks plain by its types."""
-    try:
-        return _decode_chat(line)
-    except _REFUSED:
-        return None
-
-
-def plain_chats(lines: bytes) -> list[Conversation] | None:
-    """All rows of *lines*, if every line is a row that looks plain by its types; blank lines give none."""
-    try:
-        return _decode_chats(lines)
-    except _REFUSED:
-        return None
-
-
-def simple_turns(row: Conversation) -> list[Turn] | None:
-    """The messages of *row* if it is good and has nothing but texts: no tools, no names, no parts, no images.
-
-    None says nothing about it. Most rows of most files are simple, so that this is the fast path of the fast path.
-    """
-    if row.tools:
-        return None
-    others_spoke = False
-    turns: list[Turn] = []
-    for message in row.messages:
-        text = message.content
-        if type(text) is not str or text.isspace():
-            return None
-        if type(message) is User:
-            if message.name is not msgspec.UNSET:
-                return None
-            others_spoke = True
-            turns.append(("", "user", text, False))
-        elif type(message) is Assistant:
-            if message.tool_calls is not msgspec.UNSET:
-                return None
-            others_spoke = True
-            turns.append(("", "assistant", text, message.weight == 1))
-        elif type(message) is Tool or others_spoke:
-            return None
-        else:
-            turns.append(("", "system" if type(message) is System else "developer", text, False))
-    return turns if turns[-1][3] else None  # which only an answer with weight is
 
 
 def is_plain_preference(line: bytes) -> bool:

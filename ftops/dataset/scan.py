@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from ftops.dataset.columns import Column, ColumnWriter
-    from ftops.dataset.rows import Counting
+    from ftops.dataset.gather import Counting
 
 RULES_VERSION = "2"
 """Raised with every change of a rule or of Scan, so that no cache gives what older rules found."""
@@ -109,7 +109,10 @@ def scan(
         digest.update(chunk)
         size += len(chunk)
 
-    whole, want = _Whole(path, columns, counting), Want(path, method, counting)
+    whole, want = (
+        _Whole(path, columns, counting),
+        Want(path, method, columns is not None or counting is not None, counting),
+    )
     workers = workers_for(os.fstat(stream.fileno()).st_size) if file else 1
     with without_collection():
         if file and workers > 1:
@@ -157,8 +160,7 @@ class _Whole:
 
     def _take_columns(self, group: dict[str, Column]) -> None:
         if self._columns:
-            group["line"] += np.uint32(self._lines)
-            self._columns.add(group)
+            self._columns.add({**group, "line": group["line"] + np.uint32(self._lines)})
         tokens = group["tokens"]
         if len(tokens):
             self._tokens += int(tokens.sum(dtype=np.int64))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from ftops.dataset.formats import Format
-    from ftops.dataset.rows import Counting
+    from ftops.dataset.gather import Counting
 
 LONGEST_ROWS: Final = 5
 
