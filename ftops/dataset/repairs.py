@@ -28,7 +28,7 @@ ZERO_WIDTH = "\u200b\u2060\ufeff"
 
 # Thai, Lao, Myanmar, Khmer and their neighbours write no blanks: there a zero width space says where a word ends.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\ua9e0-\ua9ff\uaa60-\uaadf"
-_NEEDLESS = re.compile(f"(?<![{_UNSPACED}])\u200b(?![{_UNSPACED}])|[\u2060\ufeff]")
+_NEEDLESS = re.compile(f"(?<![{_UNSPACED}])\u200b|[\u2060\ufeff]")
 # Unicode would replace these by letters that look different, and people's names are written with them.
 _COMPATIBILITY_IDEOGRAPHS = re.compile("([\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
 
@@ -129,7 +129,7 @@ def _zero_width_counts(before: str, after: str) -> str:
 
 TEXT_REPAIRS = (
     TextRepair(
-        code="data-zero-width",
+        code="data-invisible-character",
         meaning="characters without width removed",
         mend=without_zero_width,
         what=_zero_width_counts,
@@ -141,7 +141,7 @@ TEXT_REPAIRS = (
         what=lambda before, after: f"decoded as UTF-8: {len(before):,} → {len(after):,} characters",
     ),
     TextRepair(
-        code="data-not-normalized",
+        code="data-not-nfc",
         meaning="letters composed (Unicode NFC)",
         mend=composed,
         what=lambda before, after: f"composed: {len(before):,} → {len(after):,} characters",

@@ -44,8 +44,8 @@ def row(question: str, answer: str = "Hello!", role: str = "user") -> bytes:
         (GOOD + b"\n" + OTHER + b"\n" + GOOD, GOOD + b"\n" + OTHER + b"\n", {"data-duplicate": (3,)}),
         (row("Hi", role="User"), row("Hi") + b"\n", {"data-role-unknown": (1,)}),
         (row("caf\u00c3\u00a9"), row("café") + b"\n", {"data-mojibake": (1,)}),
-        (row("Zu\u0308rich"), row("Zürich") + b"\n", {"data-not-normalized": (1,)}),
-        (row("un\u200bseen\ufeff"), row("unseen") + b"\n", {"data-zero-width": (1,)}),
+        (row("Zu\u0308rich"), row("Zürich") + b"\n", {"data-not-nfc": (1,)}),
+        (row("un\u200bseen\ufeff"), row("unseen") + b"\n", {"data-invisible-character": (1,)}),
         ((GOOD + b"\n").decode().encode("utf-16"), GOOD + b"\n", {"data-not-jsonl": (1,)}),
         (("\ufeff" + GOOD.decode()).encode("utf-16-be"), GOOD + b"\n", {"data-not-jsonl": (1,)}),
     ],
@@ -154,7 +154,7 @@ def test_many_repetitions_between_large_rows_are_taken_out() -> None:
 
 
 def test_a_row_that_becomes_equal_by_mending_is_a_repetition() -> None:
-    assert done_to(row("Zürich") + b"\n" + row("Zu\u0308rich")) == {"data-not-normalized": (2,), "data-duplicate": (2,)}
+    assert done_to(row("Zürich") + b"\n" + row("Zu\u0308rich")) == {"data-not-nfc": (2,), "data-duplicate": (2,)}
 
 
 def test_what_is_told_names_the_place_and_never_the_text() -> None:
@@ -162,11 +162,11 @@ def test_what_is_told_names_the_place_and_never_the_text() -> None:
     told = {each.code: each.examples for each in fixed(content)[1]}
     assert "secret" not in repr(told)
     assert [found.summary for _, found in told["data-role-unknown"]] == ["`messages[0].role` `User` → `user`"]
-    assert [found.summary for _, found in told["data-zero-width"]] == [
+    assert [found.summary for _, found in told["data-invisible-character"]] == [
         "`messages[0].content` lost U+200B (2 times)",
         "`messages[1].content` lost U+2060",
     ]
-    assert [found.summary for _, found in told["data-not-normalized"]] == [
+    assert [found.summary for _, found in told["data-not-nfc"]] == [
         "`messages[1].content` composed: 14 → 13 characters"
     ]
 
