@@ -63,7 +63,9 @@ def columns_of_simple(rows: Simple, counting: Counting | None) -> Columns:
         )
     ]
     prompt, answer, system = hashes_of(rows)
-    made = _with_texts({"line": rows.lines, "prompt": prompt, "answer": answer, "system": system}, prompts, answers)
+    made = _with_texts(
+        {"line": rows.lines.astype(np.uint32), "prompt": prompt, "answer": answer, "system": system}, prompts, answers
+    )
     if counting is None:
         return _without_counts(made)
     tokenizer, template = _counter(counting, "chat")
@@ -82,7 +84,7 @@ def columns_of_looked(rows: Sequence[Looked], method: str, counting: Counting | 
     prompt, answer, system, prompts, answers = zip(*(row.meaning for row in rows), strict=True)
     hashes = {"prompt": prompt, "answer": answer, "system": system}
     made: Columns = {name: np.array(values, np.uint64) for name, values in hashes.items()}
-    made["line"] = np.array([row.line for row in rows], np.int64)
+    made["line"] = np.array([row.line for row in rows], np.uint32)
     made = _with_texts(made, prompts, answers)
     if counting is None:
         return _without_counts(made)
@@ -96,8 +98,8 @@ def columns_of_looked(rows: Sequence[Looked], method: str, counting: Counting | 
     ]
     return {
         **made,
-        "tokens": np.bincount(owners, counts.tokens, len(rows)),
-        "trained": np.bincount(owners, counts.trained, len(rows)),
+        "tokens": np.bincount(owners, counts.tokens, len(rows)).astype(np.uint32),
+        "trained": np.bincount(owners, counts.trained, len(rows)).astype(np.uint32),
         "sketch": sketches(said),
     }
 

@@ -200,8 +200,13 @@ class _Reader:
         if not parts:
             return no_rows()
         made = together(parts)
-        at = made["line"].astype(np.int64)
-        return {**made, "line": at + 1, "offset": starts[at] + offset, "size": (ends - starts)[at]}
+        at = made["line"]
+        return {
+            **made,
+            "line": at + np.uint32(1),
+            "offset": (starts[at] + offset).astype(np.uint64),
+            "size": (ends - starts)[at].astype(np.uint32),
+        }
 
     def _begin(self, block: Block) -> Block:
         """Look at the beginning of the file; what is left to be read of its first block."""
