@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from ftops import __version__
+from ftops.dataset.builds.manifest import split_path
 from ftops.dataset.limits import row_count_problems
 from ftops.dataset.lines import ROW_BYTES_MAX
 from ftops.dataset.scan import RULES_VERSION, Scan, scan
@@ -23,12 +24,12 @@ from ftops.lockfile import DataFile
 from ftops.lockstore import lock_name
 from ftops.spec.config import Config, Target, parse_config
 from ftops.spec.graph import linked
-from ftops.spec.model import Declared, Spec
+from ftops.spec.model import Declared, Spec, split_of
 from ftops.spec.nearest import nearest
 from ftops.spec.parse import parse_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from ftops.dataset.limits import Use
@@ -65,7 +66,7 @@ class Project:
         Raises:
             ProblemsError: It changed since, or cannot be read.
         """
-        with _open(self.root, file.path) as stream:
+        with open_inside(self.root, located(file)) as stream:
             digest = hashlib.sha256()
             while block := stream.read(READ_BYTES):
                 digest.update(block)
@@ -77,7 +78,7 @@ class Project:
     def system_prompt(self, inputs: Inputs) -> str | None:
         """The system prompt of the first training row: what the tuned model expects to be told."""
         try:
-            with _open(self.root, inputs.training_file.path) as stream:
+            with open_inside(self.root, located(inputs.training_file)) as stream:
                 row = orjson.loads(stream.readline(ROW_BYTES_MAX))
         except (ProblemsError, orjson.JSONDecodeError):
             return None
@@ -133,8 +134,15 @@ def read_declared(project: Project) -> Declared:
     return linked(files)
 
 
-def read_data(project: Project, specs: Iterable[Spec]) -> tuple[dict[str, DataFile], tuple[Diagnostic, ...]]:
-    """The data files of *specs* by path, and warnings about them; only files that changed are read.
+def read_data(
+    project: Project, specs: Iterable[Spec], built: Mapping[str, str] | None = None
+) -> tuple[dict[str, DataFile], tuple[Diagnostic, ...]]:
+    """The data files of *specs* by name, and warnings about them; only files that changed are read.
+
+    Args:
+        project: Where they are.
+        specs: Whose data are read.
+        built: Where the splits of datasets lie, by name; every other name is a path.
 
     Raises:
         ProblemsError: With all problems of all files: nothing is uploaded that the provider would refuse.
@@ -146,21 +154,28 @@ def read_data(project: Project, specs: Iterable[Spec]) -> tuple[dict[str, DataFi
     problems: dict[Diagnostic, None] = {}
     for spec in specs:
         method = spec.method.type
-        for use, path in _data_of(spec):
+        for use, name in _data_of(spec):
+            path = (built or {}).get(name, name)
             try:
                 result = scans.get((path, method)) or _scan(project.root, path, method, cache)
             except ProblemsError as error:
-                problems |= dict.fromkeys(_at_spec(each, spec, path) for each in error.problems)
+                problems |= dict.fromkeys(_at_spec(each, spec, name) for each in error.problems)
                 continue
             scans[path, method] = result
             problems |= dict.fromkeys(result.problems)
             problems |= dict.fromkeys(row_count_problems(result.rows, path=path, method=method, use=use))
-            files[path] = DataFile(path=path, sha256=result.sha256, bytes=result.bytes, rows=result.rows)
+            files[name] = DataFile(path=name, sha256=result.sha256, bytes=result.bytes, rows=result.rows)
     cache.save(keep_unused=True)
     found = tuple(problems)
     if any(problem.severity is Severity.ERROR for problem in found):
         raise ProblemsError(*found)
     return files, found
+
+
+def located(file: DataFile) -> str:
+    """Where *file* lies, relative to the repository: a built split has another path for every content."""
+    found = split_of(file.path)
+    return file.path if found is None else split_path(*found, file.sha256)
 
 
 def with_source(project: Project, problems: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -169,12 +184,16 @@ def with_source(project: Project, problems: Iterable[Diagnostic]) -> tuple[Diagn
 
 
 def paths_read(project: Project, specs: Iterable[Spec]) -> list[str]:
-    """All that a plan of *specs*, all there are, depends on: files, those not there, and folders of specs and data."""
+    """All that a plan of *specs*, all there are, depends on: files, those not there, and folders of specs and data.
+
+    What datasets depend on is `ftops.datasets.paths_behind`.
+    """
     found = [CONFIG_FILE, project.lock_name, f"{project.lock_name}.recovery", *_spec_paths(project)]
     folders = {path.rpartition("/")[0] for path in found[3:]} | {project.config.specs}
     for parent, names, _ in os.walk(project.root / project.config.specs):
         folders |= {(Path(parent) / name).relative_to(project.root).as_posix() for name in names}
-    data = {path for spec in specs for path in (spec.training_file, spec.validation_file) if path}
+    named = {name for spec in specs for name in (spec.training_file, spec.validation_file) if name}
+    data = {name for name in named if split_of(name) is None}
     folders |= {path.rpartition("/")[0] or "." for path in data}
     return sorted({*found, *folders, *data})
 
@@ -198,7 +217,7 @@ def _root(start: Path) -> Path:
 
 def _config(root: Path) -> Config:
     try:
-        with _open(root, CONFIG_FILE) as stream:
+        with open_inside(root, CONFIG_FILE) as stream:
             return parse_config(stream.read(SPEC_BYTES_MAX + 1), CONFIG_FILE)
     except ProblemsError as error:
         if error.problems[0].code == "file-missing" and not (root / CONFIG_FILE).is_symlink():
@@ -243,7 +262,7 @@ def _data_of(spec: Spec) -> Iterator[tuple[Use, str]]:
 def _read_spec(root: Path, path: str, cache: FileCache[Declared]) -> Declared:
     if not _is_utf8(path):
         raise ProblemsError(_unspeakable(path))
-    with _open(root, path) as stream:
+    with open_inside(root, path) as stream:
         status = os.fstat(stream.fileno())
         if known := cache.get(path, status):
             return known
@@ -255,7 +274,7 @@ def _read_spec(root: Path, path: str, cache: FileCache[Declared]) -> Declared:
 
 def _scan(root: Path, path: str, method: str, cache: FileCache[Scan]) -> Scan:
     key = f"{method}:{path}"
-    with _open(root, path) as stream:
+    with open_inside(root, path) as stream:
         status = os.fstat(stream.fileno())
         if known := cache.get(key, status):
             return known
@@ -266,7 +285,7 @@ def _scan(root: Path, path: str, method: str, cache: FileCache[Scan]) -> Scan:
 
 
 @contextmanager
-def _open(root: Path, path: str) -> Iterator[BinaryIO]:
+def open_inside(root: Path, path: str) -> Iterator[BinaryIO]:
     """Open a file of the project: an ordinary one, which lies inside it, also after following links.
 
     Raises:
@@ -291,7 +310,7 @@ def _with_source(root: Path, problem: Diagnostic) -> Diagnostic:
     if place is None or place.line is None or place.source is not None or not place.path.endswith(SPEC_ENDINGS):
         return problem
     try:
-        with _open(root, place.path) as stream:
+        with open_inside(root, place.path) as stream:
             lines = stream.read(SPEC_BYTES_MAX).decode().splitlines()
             source = lines[place.line - 1]
     except (ProblemsError, UnicodeDecodeError, IndexError):

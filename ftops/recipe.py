@@ -1,4 +1,4 @@
-"""What a dataset is made of, as `spec` reads it and `dataset.build` makes it; both may import this, not each other."""
+"""What a dataset is made of, as `spec` reads it and `dataset.builds` makes it; both may import this, not each other."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ftops.apply import Applier
 from ftops.create import Creator, Ledger
+from ftops.datasets import built_for
 from ftops.diagnostics import Diagnostic, ProblemsError, Severity
 from ftops.git import head_commit, origin_name
 from ftops.lockfile import Lockfile, broken, verify
@@ -23,7 +24,7 @@ from ftops.plan.fit import unfit
 from ftops.plan.observed import UNFINISHED, Observed, State, state_of
 from ftops.plan.plan import Plan, checksum, select
 from ftops.plan.rebuild import rebuilt, unrecorded
-from ftops.project import Project, read_data, read_specs, with_source
+from ftops.project import Project, read_data, read_declared, with_source
 from ftops.remote.connect import connect
 from ftops.remote.profiles import profile
 from ftops.upload import Uploader
@@ -176,13 +177,14 @@ def _gather(project: Project, recorded: Lockfile) -> _Wanted:
 
 
 def _read(project: Project, recorded: Lockfile) -> _Wanted:
-    specs = read_specs(project)
-    files, warnings = read_data(project, specs)
-    desired = resolve(specs, files, config=project.config, target=project.target, recorded=recorded)
+    declared = read_declared(project)
+    built, of_builds = built_for(project, declared)
+    files, of_data = read_data(project, declared.specs, built)
+    desired = resolve(declared.specs, files, config=project.config, target=project.target, recorded=recorded)
     dialect = profile(project.target.profile)
     if problems := unfit(desired, project.target, methods=dialect.methods, models=dialect.models):
         raise ProblemsError(*problems)
-    return _Wanted(target=project.target.name, desired=desired, warnings=warnings)
+    return _Wanted(target=project.target.name, desired=desired, warnings=(*of_builds, *of_data))
 
 
 def _observe(provider: Provider, wanted: _Wanted, recorded: Lockfile) -> Observed:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 DOORS = {
     "ahocorasick_rs": ("ftops.dataset",),
     "click": ("ftops.cli",),
-    "duckdb": ("ftops.dataset.build",),
+    "duckdb": ("ftops.dataset.builds",),
     "ftfy": ("ftops.dataset",),
     "git": ("ftops.git",),
     "httpx": ("ftops.remote",),

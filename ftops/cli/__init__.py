@@ -19,6 +19,7 @@ COMMANDS = {
     "tokens": ("ftops.cli.tokens", "Count tokens of a data file, or show what of a row is trained."),
     "diff-data": ("ftops.cli.diff_data", "Compare two versions of a data file: rows added, removed, edited, moved."),
     "plan": ("ftops.cli.plan", "Show what apply would do, and why; asks nobody, needs no key."),
+    "build": ("ftops.cli.build", "Build datasets from their sources, where they are stale."),
     "apply": ("ftops.cli.apply", "Carry the plan out: upload, create jobs, record them."),
     "reconcile": ("ftops.cli.reconcile", "Collect finished jobs into the lockfile, and go on with what waits."),
     "status": ("ftops.cli.status", "Show every model: trained, training, failed."),

@@ -37,8 +37,9 @@ def plan(
     Asks nobody and needs no key, unless --refresh is given.
     """
     from ftops import reconcile  # noqa: PLC0415  # commands load what they use
+    from ftops.datasets import paths_behind  # noqa: PLC0415
     from ftops.planmemo import remember  # noqa: PLC0415
-    from ftops.project import paths_read  # noqa: PLC0415
+    from ftops.project import paths_read, read_declared  # noqa: PLC0415
     from ftops.report.machine import plan_json  # noqa: PLC0415
     from ftops.report.plan import render_plan  # noqa: PLC0415
 
@@ -55,5 +56,6 @@ def plan(
         frame.answer(text)
         if not (refresh or selectors or planned.pending or planned.warnings):
             specs = [change.desired.spec for change in planned.changes if change.desired]
-            remember(world.project.root, paths_read(world.project, specs), text, since=began)
+            behind = paths_behind(world.project, read_declared(world.project).datasets)
+            remember(world.project.root, sorted({*paths_read(world.project, specs), *behind}), text, since=began)
     return CHANGES_PENDING if detailed_exitcode and planned.pending else 0

@@ -253,7 +253,7 @@ def _split_problems(document: Document) -> Iterator[Diagnostic]:
 
 
 def _text_places(document: Document) -> dict[str, Span]:
-    """Where the text of templates and SQL begins: behind quotes, or in the line after `|` or `>`."""
+    """Where the text of templates and SQL begins: behind quotes, or in the line after `|`."""
     fields = [*_TEXTS, *((form, field) for form in FORMS for field in document.value.get(form) or ())]
     fields += [("splits", name) for name in document.value.get("splits") or ()]
     found: dict[str, Span] = {}
@@ -263,7 +263,9 @@ def _text_places(document: Document) -> dict[str, Span]:
             continue
         line, column = mark.value.line, mark.value.column
         first = document.lines[line - 1][column - 1 : column]
-        if first in {"|", ">"}:
+        if first == ">":
+            continue  # Its lines are joined, so that places in the text are none in the file.
+        if first == "|":
             text = next((each for each in document.lines[line:] if each.strip()), "")
             line, column = line + 1, len(text) - len(text.lstrip()) + 1
         elif first in {"'", '"'}:

@@ -1,0 +1,115 @@
+"""What can go wrong while a dataset is built, as problems that point at the spec or at the source."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+
+from ftops.diagnostics import Diagnostic, Place, ProblemsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    import duckdb
+
+    Locate: TypeAlias = Callable[[str, int | None], Place]
+    """The place of a field of the spec, such as `chat.user`; and of a character of its text, counted from 0."""
+
+_SEES_NO_ROWS = frozenset({"Binder", "Catalog", "Parser", "Syntax"})
+"""Kinds of error that are raised before a row is read, so that their text quotes the SQL only."""
+_QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
+_LINE = re.compile(r"CSV Error on Line: (\d+)|in (?:line|record/value) (\d+)")
+
+
+class _Said(NamedTuple):
+    kind: str
+    text: str
+    position: int | None
+
+
+def sql_problem(error: duckdb.Error, locate: Locate, field: str, *, before: int = 0) -> ProblemsError:
+    """What DuckDB says against the SQL of *field*; nothing of a row is quoted.
+
+    Args:
+        error: With `errors_as_json` set.
+        locate: Gives places.
+        field: Whose text was run.
+        before: Characters that were put before it.
+    """
+    said = _said(error)
+    text = said.text if said.kind in _SEES_NO_ROWS else _QUOTED.sub("'…'", said.text)
+    offset = None if said.position is None else max(0, said.position - before)
+    fix = "correct the SQL; columns of CSV and JSON hold text until they are cast, such as `CAST(star AS INTEGER)`"
+    if said.kind == "Out of Memory":
+        fix = "let the SQL do less at once: sort, join or aggregate fewer columns"
+    why = " ".join(text.split())
+    problem = Diagnostic(
+        code="dataset-sql", summary="DuckDB cannot run this", place=locate(field, offset), why=why, fix=fix
+    )
+    return ProblemsError(problem)
+
+
+def refused_sql(place: Place, summary: str, *, why: str, fix: str) -> ProblemsError:
+    """SQL that DuckDB would run, and ftops does not let it."""
+    return ProblemsError(Diagnostic(code="dataset-sql", summary=summary, place=place, why=why, fix=fix))
+
+
+def source_problem(error: duckdb.Error, path: str) -> ProblemsError:
+    """What DuckDB says against a source; nothing of a row is quoted."""
+    text = _said(error).text
+    found = _LINE.search(text)
+    line = int(found[1] or found[2]) if found else None
+    summary, why, fix = _source_words(text)
+    place = Place(path=path, line=line)
+    return ProblemsError(Diagnostic(code="dataset-source", summary=summary, place=place, why=why, fix=fix))
+
+
+def _source_words(text: str) -> tuple[str, str, str]:
+    text = text.partition("Possible ")[0]  # What follows are DuckDB's options, which a spec does not set.
+    lowered = text.lower()
+    if "invalid state" in lowered:
+        return (
+            "the file is no regular CSV",
+            "a line ends in another way than the first, or quotes do not match",
+            "let all lines end alike, put fields that hold quotes in quotes, and double the quotes in them",
+        )
+    if "expected number of columns" in lowered:
+        counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
+        has = f"has {counts[2]} fields, and the header has {counts[1]}" if counts else "has another number of fields"
+        return (
+            f"line {has}",
+            "a field would be read as another's",
+            "put fields that hold a comma or a line feed in quotes",
+        )
+    if "unicode" in lowered or "utf-8" in lowered:
+        return (
+            "the file is not UTF-8",
+            "sources are read as UTF-8 and nothing else, so that they mean the same everywhere",
+            "convert it: `iconv -f ENCODING -t UTF-8`",
+        )
+    if "quote" in lowered:
+        return (
+            "quotes do not match",
+            "a field begins with a quote and does not end with one",
+            "double quotes within quotes",
+        )
+    if "json" in lowered:
+        return "the line is not JSON", "each line of a JSONL file is one object, and a JSON file one list", "mend it"
+    if "no space left" in lowered:
+        return "the disk is full", "what is read is kept on disk while a dataset is built", "make room, and build again"
+    why = " ".join(_QUOTED.sub("'…'", text.partition("\n")[0]).split())
+    return "the file cannot be read", why, "name the file by what it holds, and mend what DuckDB says"
+
+
+def _said(error: duckdb.Error) -> _Said:
+    """Take an error apart; DuckDB writes JSON behind the kind for all but a few errors."""
+    kind, _, rest = str(error).partition(" Error: ")
+    try:
+        value = orjson.loads(rest)
+    except orjson.JSONDecodeError:
+        return _Said(kind, rest or str(error), None)
+    position = value.get("position")
+    return _Said(value["exception_type"], value["exception_message"], None if position is None else int(position))
