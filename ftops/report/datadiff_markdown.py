@@ -55,7 +55,8 @@ def code(text: str) -> str:
     """A code span of *text*, in a table too."""
     shown = one_row(text).replace("|", "\\|") or " "
     mark = "`" * (_longest_run(shown) + 1)
-    edge = " " if shown.startswith(("`", " ")) or shown.endswith(("`", " ")) else ""
+    # One blank at either end is taken off again, unless there is nothing else.
+    edge = " " if shown.strip() and (shown[0] in "` " or shown[-1] in "` ") else ""
     return f"{mark}{edge}{shown}{edge}{mark}"
 
 
@@ -63,7 +64,8 @@ def _blocks(found: Comparison) -> Iterable[str]:
     """Each a whole: a paragraph, a table, or a row that can be unfolded."""
     diff, samples = found.diff, found.samples
     yield _counts(found)
-    yield from totals(diff)
+    if lines := totals(diff):
+        yield " · ".join(lines)
     if diff.labels:
         yield _labels(found)
     for symbol, some in (("~", samples.edited), (MINUS, samples.removed), ("+", samples.added)):

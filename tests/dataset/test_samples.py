@@ -16,6 +16,7 @@ from ftops.dataset.samples import CHANGES_MAX, SHOWN_BYTES_MAX, Samples, Version
 from ftops.dataset.scan import scan
 
 PROMPT = {"role": "user", "content": "Where do I find the invoice of last month?"}
+TAILS = ("Y1zA2bC4dE6fH8jK0mN2pQ4rS6t", "t6Sr4Qp2Nm0Kj8Hf6Ed4Cb2Az1Y")
 ANSWER = {"role": "assistant", "content": "Under Billing, below the plan."}
 
 
@@ -85,7 +86,7 @@ def test_the_grader_s_items_and_both_outputs_of_a_preference_are_compared() -> N
 
 
 def test_a_change_inside_a_secret_is_told_without_it() -> None:
-    keys = ["sk-proj-" + "aB3dE5gH7jK9mN1pQ3rS5tU7vW9x" + "T3BlbkFJ" + tail * 4 for tail in ("Y1zA2b", "C3zD4e")]
+    keys = ["sk-proj-" + "aB3dE5gH7jK9mN1pQ3rS5tU7vW9x" + "T3BlbkFJ" + tail for tail in TAILS]
     old, new = (chat(PROMPT, {**ANSWER, "content": f"Use {key}"}) for key in keys)
     samples = shown(old, new)
     assert told(samples) == [("messages[1].content", "assistant", f"Use {masked(keys[0])}")]
