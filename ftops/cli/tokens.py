@@ -31,11 +31,12 @@ def tokens(file: str, row: int | None, model: str, *, as_json: bool) -> None:
 
     With --row the row's content is shown: what is trained is underlined, or in [[double brackets]].
     """
-    from ftops.check import Subject, open_data  # noqa: PLC0415  # commands load what they use
+    from ftops.dataset.whole.leaks import FileUse  # noqa: PLC0415  # commands load what they use
     from ftops.report import tokens as report  # noqa: PLC0415
+    from ftops.subjects import Subject, open_data  # noqa: PLC0415
 
     name, base = _base_of(model)
-    with open_data(Subject(path=file, file=Path(file))) as stream:
+    with open_data(Subject(path=file, file=Path(file), uses=(FileUse(spec="", role="training"),))) as stream:
         if row is None:
             counted = _counted(stream, file, name, base)
             frame.answer_json(report.counted_json(counted)) if as_json else frame.answer(
@@ -73,8 +74,8 @@ def _base_of(model: str) -> tuple[str, Base]:
 
 
 def _counted(stream: BinaryIO, file: str, model: str, base: Base) -> Counted:
-    from ftops.dataset.guess import guess_format  # noqa: PLC0415  # commands load what they use
     from ftops.dataset.gather import Counting  # noqa: PLC0415
+    from ftops.dataset.guess import guess_format  # noqa: PLC0415  # commands load what they use
     from ftops.dataset.tokens.bpe import models_folder  # noqa: PLC0415
     from ftops.dataset.tokens.tokenizer import tokenizer  # noqa: PLC0415
     from ftops.dataset.tokens.totals import read_totals  # noqa: PLC0415
@@ -148,7 +149,7 @@ def _row_at(stream: BinaryIO, file: str, line: int) -> dict[str, object]:
                 code="tokens-row",
                 summary=f"`{file}` has no line {line}",
                 place=Place(path=file),
-                why=f"it has {lines:,} lines",
+                why=f"it has {lines:,} line{'' if lines == 1 else 's'}",
                 fix="name a line of the file, counted from 1",
             )
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
+from ftops.dataset.masking import masked
 from ftops.report.machine import FORMAT_VERSION
 from ftops.report.terminal import BOLD, DIM, YELLOW, counted, paint, table, visible
-from ftops.spec.text import without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def render_counted(found: Counted, *, colour: bool) -> str:
 
 
 def render_row(found: RowCounted, *, colour: bool) -> str:
-    """Render with the content of the row, keys blanked out."""
+    """Render with the content of the row, secrets and personal data masked."""
     title = f"{visible(found.path)}:{found.line} · {found.format} · {_sum_line(found.sequences)}"
     lines = [paint(title, BOLD, colour=colour), _model_line(found)]
     shown: set[str] = set()
@@ -104,7 +105,7 @@ def counted_json(found: Counted) -> dict[str, Any]:
 
 
 def row_json(found: RowCounted) -> dict[str, Any]:
-    """Shape a row; `kept` counts the characters of the text that are read before the cut."""
+    """Shape a row, its texts masked: what of each is read, and what is lost after the cut."""
     return {
         "format_version": FORMAT_VERSION,
         "path": found.path,
@@ -119,10 +120,9 @@ def row_json(found: RowCounted) -> dict[str, Any]:
                     {
                         "where": span.stretch.where or None,
                         "kind": span.stretch.kind,
-                        "text": without_keys(span.stretch.text),
+                        **dict(zip(("read", "lost"), _shown(span), strict=True)),
                         "tokens": span.tokens,
                         "trained": span.trained,
-                        "kept": span.kept,
                     }
                     for span in sequence.spans
                 ],
@@ -180,16 +180,22 @@ def _span_lines(span: Span, limit: int | None, *, colour: bool) -> Iterator[str]
     trained = f", {span.trained:,} trained" if span.trained else ""
     where = stretch.where or "added by the template"
     yield paint(f"{where} · {stretch.kind} · {counted(span.tokens, 'token')}{trained}", DIM, colour=colour)
-    text = without_keys(stretch.text)
-    if not text:
-        return
-    if not span.is_cut or limit is None:
-        yield from _text_lines(text, is_trained=stretch.is_trained and not span.is_cut, colour=colour)
-        return
-    if span.kept:
-        yield from _text_lines(text[: span.kept], is_trained=stretch.is_trained, colour=colour)
-    yield paint(_CUT_HERE.format(limit), YELLOW, colour=colour)
-    yield from _text_lines(text[span.kept :], is_trained=False, colour=colour)
+    read, lost = _shown(span)
+    if read:
+        yield from _text_lines(read, is_trained=stretch.is_trained, colour=colour)
+    if lost:
+        if limit is not None:
+            yield paint(_CUT_HERE.format(limit), YELLOW, colour=colour)
+        yield from _text_lines(lost, is_trained=False, colour=colour)
+
+
+def _shown(span: Span) -> tuple[str, str]:
+    """The text before the cut and after it; a secret on the cut counts as lost, so that no half of it is shown."""
+    whole = masked(span.stretch.text)
+    if not span.is_cut:
+        return whole, ""
+    read = commonprefix([whole, masked(span.stretch.text[: span.kept])])  # noqa: RUF071  # of texts, no paths
+    return read, whole[len(read) :]
 
 
 def _text_lines(text: str, *, is_trained: bool, colour: bool) -> Iterator[str]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from conftest import Run, Shop
 
-KEY = "sk-abcdefghijklmnopqrstuvwxyz"
+KEY = "sk-proj-" + "a1B2c3D4e5" * 4 + "T3BlbkFJ" + "f6G7h8I9j0" * 4
+MASKED = "\u2039an OpenAI key\u203a"
 
 
 def write(path: Path, *rows: object) -> str:
@@ -62,7 +63,7 @@ def test_rows_that_cannot_be_read_and_rows_that_are_cut_are_told(folder: Path, r
     assert "0.00 USD" in result.out
     asked = run("tokens", "a.jsonl", "--model", "tiny-byte", "--json").json
     assert (asked["rows"], asked["rows_not_counted"], asked["rows_cut"]) == (3, 1, 1)
-    assert asked["tokens_an_epoch"] == 4096 + 10 + 21
+    assert asked["tokens_an_epoch"] == 4096 + 10 + 18
 
 
 def test_a_cost_that_is_not_known_says_why(folder: Path, run: Run) -> None:
@@ -83,14 +84,14 @@ def test_a_row_shows_what_is_trained_in_brackets(folder: Path, run: Run) -> None
     write(folder / "a.jsonl", chat("Hi", "Hello"), chat("Which key?", f"It is {KEY}.\nDon't \x1b[31mtell."))
     result = run("tokens", "a.jsonl", "--row", "2")
     assert result.out.splitlines() == [
-        "a.jsonl:2 · chat · 38 tokens, 24 trained",
+        "a.jsonl:2 · chat · 114 tokens, 100 trained",
         "as gpt-4.1-mini-2025-04-14 reads it (o200k_base, rows are cut at 65,536 tokens)",
         "",
         "messages[0].content · user · 7 tokens",
         "  Which key?",
         "",
-        "messages[1].content · assistant · 28 tokens, 24 trained",
-        f"  [[It is {'*' * len(KEY)}.",
+        "messages[1].content · assistant · 104 tokens, 100 trained",
+        f"  [[It is {MASKED}.",
         "  Don't \\u{1b}[31mtell.]]",
     ]
 
@@ -106,7 +107,15 @@ def test_a_row_shows_where_it_is_cut(folder: Path, run: Run) -> None:
     assert lines[-1] == "  No", "what is lost is shown, and not as trained"
     assert run("tokens", "a.jsonl", "--row", "1", "--model", "tiny-byte").out.count("cut here") == 1
     spans = run("tokens", "a.jsonl", "--row", "1", "--model", "tiny-byte", "--json").json["sequences"][0]["spans"]  # type: ignore[index]  # as it is shaped
-    assert [span["kept"] for span in spans] == [2, kept, 0, 0]
+    assert [len(span["read"]) for span in spans] == [2, kept, 0, 0]
+    assert [len(span["lost"]) for span in spans] == [0, 2500 - kept, 5, 2]
+
+
+def test_no_half_of_a_secret_is_shown_before_the_cut(folder: Path, run: Run) -> None:
+    write(folder / "a.jsonl", chat("Hi", "x" * (4096 - 21 - 20) + f" {KEY} yes"))
+    lines = run("tokens", "a.jsonl", "--row", "1", "--model", "tiny-byte").out.splitlines()
+    assert lines[-3].endswith("x ]]")
+    assert lines[-1] == f"  {MASKED} yes"
 
 
 def test_a_cut_before_a_text_shows_the_text_after_it(folder: Path, run: Run) -> None:
