@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final, cast
 import orjson
 
 from ftops.dataset.columns import Columns, ColumnWriter
+from ftops.dataset.gather import Counting
 from ftops.dataset.guess import guess_format
 from ftops.dataset.lengths import Lengths, cut_rows, lengths_of, tokens_cut_at
 from ftops.dataset.limits import row_count_problems
 from ftops.dataset.lines import read_blocks
-from ftops.dataset.gather import Counting
 from ftops.dataset.said import said_in
 from ftops.dataset.scan import scan
 from ftops.dataset.whole.check import project_problems, whole_problems

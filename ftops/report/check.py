@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ftops.diagnostics import Severity
 from ftops.report.groups import Group, grouped
-from ftops.report.plot import bars
+from ftops.report.plot import bars, in_ascii
 from ftops.report.problems import COLOURS, FIX_COLOUR
 from ftops.report.terminal import BOLD, DIM, GREEN, counted, paint, visible, width_of
 
@@ -42,7 +42,7 @@ class Look:
     """Columns of the terminal."""
     colour: bool = False
     is_ascii: bool = False
-    """Bars are drawn with signs that every encoding has."""
+    """The report's own signs are such that every encoding has."""
 
 
 def render_report(report: Report, look: Look, *, today: date) -> str:
@@ -61,7 +61,8 @@ def render_report(report: Report, look: Look, *, today: date) -> str:
     for group in grouped(report.problems):
         lines += ["", *_group(group, look, "")]
     lines += ["", _verdict(report, look)]
-    return "\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before)
+    text = "\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before)
+    return in_ascii(text) if look.is_ascii else text
 
 
 def render_mended(new: NewFile, look: Look) -> str:
@@ -76,7 +77,7 @@ def render_mended(new: NewFile, look: Look) -> str:
             f"{INDENT * 2}{paint(f'line {line}', DIM, colour=look.colour)} {visible(f'`{found.where}` {found.what}')}"
             for line, found in kind.examples[:3]
         ]
-    return "\n".join(lines)
+    return in_ascii("\n".join(lines)) if look.is_ascii else "\n".join(lines)
 
 
 def groups_of(report: Report) -> tuple[Group, ...]:
@@ -138,8 +139,6 @@ def _flowing(parts: Sequence[str], look: Look, head: str | None = None) -> Itera
 
 def _plot(lengths: Lengths, look: Look) -> Iterator[str]:
     labels = [f"{each.least:,}–{each.most:,}" for each in lengths.bins]  # noqa: RUF001  # an en dash, for a range
-    if look.is_ascii:
-        labels = [label.replace("\u2013", "-") for label in labels]
     yield INDENT + paint("rows by tokens", DIM, colour=look.colour)
     width = min(look.width, PLOT_WIDTH) - len(INDENT)
     drawn = bars(labels, [each.rows for each in lengths.bins], width=width, is_ascii=look.is_ascii)

@@ -42,25 +42,26 @@ class Group:
     @property
     def summary(self) -> str:
         """What is wrong, in words that hold for all; those of the first where each has its own."""
-        if self.count == 1:
+        if len({problem.summary for problem in self.problems}) == 1:
             return self.first.summary
         general = {_INDEX.sub("[…]", problem.summary) for problem in self.problems}
         return general.pop() if len(general) == 1 else f"for example, {self.first.summary}"
 
 
 def grouped(problems: Iterable[Diagnostic], counts: Mapping[str, int] | None = None) -> tuple[Group, ...]:
-    """Group the problems of one file: errors first, then what there is most of, then in the order of the file.
+    """Group problems by code and file: errors first, then what there is most of, then as they come.
 
     Args:
-        problems: Of one file, in its order.
-        counts: How many there are by code, where not all are given.
+        problems: In their order.
+        counts: How many there are by code, where not all are given; all are then of one file.
     """
-    by_kind: dict[tuple[Severity, str], list[Diagnostic]] = {}
+    by_kind: dict[tuple[Severity, str, str | None], list[Diagnostic]] = {}
     for problem in problems:
         if problem.code != COUNTED_ELSEWHERE:
-            by_kind.setdefault((problem.severity, problem.code), []).append(problem)
+            path = problem.place.path if problem.place else None
+            by_kind.setdefault((problem.severity, problem.code, path), []).append(problem)
     groups = [
         Group(problems=tuple(found), count=max(len(found), (counts or {}).get(code, 0)))
-        for (_, code), found in by_kind.items()
+        for (_, code, _), found in by_kind.items()
     ]
     return tuple(sorted(groups, key=lambda group: (_RANK[group.first.severity], -group.count)))

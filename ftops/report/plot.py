@@ -14,6 +14,14 @@ LONGEST: Final = 40
 """Columns of a bar: a longer one says no more."""
 
 
+_IN_ASCII: Final = str.maketrans({"·": "-", "×": "x", "…": "...", "–": "-", "→": "->"})  # noqa: RUF001  # signs
+
+
+def in_ascii(text: str) -> str:
+    """Write the signs between words so that every encoding has them; each is as wide as before, but for the longest."""
+    return text.translate(_IN_ASCII)
+
+
 def bars(labels: Sequence[str], values: Sequence[int], *, width: int, is_ascii: bool = False) -> list[str]:
     """One line a value: its label, a bar, and the value; all fit into *width* columns, if there are at least 40 or so.
 
