@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ftops.dataset.rule import Fault
-from ftops.dataset.whole.bands import AGREEING_MIN, BANDS, agreeing, bands, thinned
+from ftops.dataset.whole.bands import AGREEING_MIN, BANDS, agreeing, band_keys, thinned
 from ftops.dataset.whole.likeness import Reader, likeness, template_of
 from ftops.dataset.whole.runs import counted, line_of, lines_of, runs_of, share
 from ftops.diagnostics import Diagnostic, Place, Severity
@@ -23,9 +23,10 @@ LIKENESS_MIN: Final = 0.6
 """Jaccard similarity, of runs of 8 bytes. The curve in docs/duplicates.md shows why."""
 NEIGHBOURS: Final = 4
 """A row is compared with so many before it that agree in a band."""
-PAIRS_MAX: Final = 1_000_000
-READ_MAX: Final = 4_000
-"""Pairs that may be alike and are read to be sure: about a second. Of the rest only the number is told."""
+PAIRS_MAX: Final = 400_000
+"""Whose sketches are compared value by value."""
+READ_MAX: Final = 1_000
+"""Pairs that may be alike and are read to be sure: a fifth of a second. Of the rest only the number is told."""
 TEMPLATE_COVERED_MIN: Final = 0.2
 SHOWN: Final = 3
 
@@ -73,8 +74,9 @@ def near_duplicates(columns: Columns, path: str, read_row: ReadRow) -> tuple[Dia
         rows = sum(map(len, alike.clusters))
         largest = max(map(len, alike.clusters))
         first = alike.clusters[0][:SHOWN]
+        at_least = "at least " if alike.pairs_unread else ""
         summary = (
-            f"near duplicates: {rows:,} of {columns.rows:,} rows ({share(rows, columns.rows)}), "
+            f"near duplicates: {at_least}{rows:,} of {columns.rows:,} rows ({share(rows, columns.rows)}), "
             f"in {counted(len(alike.clusters), 'cluster')} of up to {largest:,}, such as {lines_of(columns, first)}"
         )
         if alike.pairs_unread:
@@ -85,12 +87,11 @@ def near_duplicates(columns: Columns, path: str, read_row: ReadRow) -> tuple[Dia
 
 def find_alike(columns: Columns, read_row: ReadRow) -> Alike:
     """Find rows that are alike: by their sketches, and then by reading them."""
-    distinct = np.unique(columns.read("row"), return_index=True)[1]
-    distinct.sort()
-    ones, others = _candidates(columns, distinct)
+    is_distinct = _are_distinct(columns)
+    ones, others = _candidates(columns, is_distinct)
     if not ones.size:
         return Alike(clusters=(), pairs_read=0, pairs_unread=0, templated=0.0)
-    template = template_of(read_row, distinct)
+    template = template_of(read_row, np.flatnonzero(is_distinct))
     reader = Reader(read_row, template)
     leader: dict[int, int] = {}
     read = unread = 0
@@ -112,22 +113,30 @@ def find_alike(columns: Columns, read_row: ReadRow) -> Alike:
     )
 
 
-def _candidates(columns: Columns, distinct: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _are_distinct(columns: Columns) -> NDArray[np.bool_]:
+    """Which rows repeat no earlier one."""
+    repeated = runs_of(columns.read("row"), least=2)
+    are = np.ones(columns.rows, dtype=np.bool_)
+    are[repeated.order] = False
+    are[repeated.firsts] = True
+    return are
+
+
+def _candidates(columns: Columns, is_distinct: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of rows whose sketches agree well enough, each once.
 
     Those come first that few other rows agree with: what many rows agree in is most likely a template.
     """
     pairs, crowds = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    for keys in bands(columns):
-        kept = distinct[keys[distinct] != 0]
-        runs = runs_of(keys[kept])
-        rows, sizes = kept[runs.order], np.repeat(runs.sizes, runs.sizes)
-        place = np.arange(len(rows)) - np.repeat(runs.begins, runs.sizes)
+    for keys in band_keys(columns):
+        keys[~is_distinct] = 0
+        runs = runs_of(keys, least=2)
+        run_of = np.repeat(np.arange(len(runs.sizes), dtype=np.int32), runs.sizes)
         for step in range(1, NEIGHBOURS + 1):
-            later = np.flatnonzero(place >= step)
+            later = np.flatnonzero((run_of[step:] == run_of[:-step]) & (runs.values[run_of[step:]] != 0)) + step
             later = thinned(later, PAIRS_MAX // (BANDS * NEIGHBOURS))
-            pairs = np.concatenate((pairs, (rows[later - step] << 32) | rows[later]))
-            crowds = np.concatenate((crowds, sizes[later]))
+            pairs = np.concatenate((pairs, (runs.order[later - step] << 32) | runs.order[later]))
+            crowds = np.concatenate((crowds, runs.sizes[run_of[later]]))
     by_crowd = np.argsort(crowds, kind="stable")
     firsts = np.unique(pairs[by_crowd], return_index=True)[1]
     firsts.sort()

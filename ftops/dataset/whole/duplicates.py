@@ -48,14 +48,12 @@ SEVERAL_ANSWERS = Fault(
 
 def duplicates(columns: Columns, path: str) -> tuple[Diagnostic, ...]:
     """Find rows that are equal to an earlier one."""
-    runs = runs_of(columns.read("row"))
-    repeated = np.flatnonzero(runs.sizes > 1)
-    if not repeated.size:
+    runs = runs_of(columns.read("row"), least=2)
+    if not runs.sizes.size:
         return ()
-    extra = int((runs.sizes[repeated] - 1).sum())
-    first = int(repeated[runs.firsts[repeated].argmin()])
-    most = int(runs.sizes[repeated].max())
-    rows = runs.rows_of(first)[:SHOWN].tolist()
+    extra = int((runs.sizes - 1).sum())
+    most = int(runs.sizes.max())
+    rows = runs.rows_of(int(runs.firsts.argmin()))[:SHOWN].tolist()
     summary = (
         f"rows that repeat an earlier one: {extra:,} of {columns.rows:,} ({share(extra, columns.rows)}), "
         f"up to {most:,} of the same, such as {lines_of(columns, rows)}"
@@ -65,7 +63,9 @@ def duplicates(columns: Columns, path: str) -> tuple[Diagnostic, ...]:
 
 def contradictions(columns: Columns, path: str) -> tuple[Diagnostic, ...]:
     """Find prompts that have different answers."""
-    runs = runs_of(columns.read("prompt"))
+    runs = runs_of(columns.read("prompt"), least=2)
+    if not runs.sizes.size:
+        return ()
     answers = columns.read("answer")[runs.order]
     least, most = np.minimum.reduceat(answers, runs.begins), np.maximum.reduceat(answers, runs.begins)
     torn = np.flatnonzero((least != most) & (runs.sizes <= SHARED_PROMPT_MAX))

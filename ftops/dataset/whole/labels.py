@@ -83,7 +83,9 @@ class Labels:
 def labels_of(columns: Columns) -> Labels | None:
     """Give the labels of a file, or None if its answers are none."""
     runs = runs_of(columns.read("answer"))
-    most_first = np.argsort(-runs.sizes, kind="stable")[:LABELS_MAX]
+    if len(runs.sizes) > LABELS_MAX + (1 - COVERED_MIN) * columns.rows:
+        return None
+    most_first = np.lexsort((runs.firsts, -runs.sizes))[:LABELS_MAX]
     counts, firsts = runs.sizes[most_first], runs.firsts[most_first]
     chars = columns.take("answer_chars", firsts)
     is_label = (chars > 0) & (chars <= LABEL_CHARS_MAX)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from ftops.dataset.whole.alike import LIKENESS_MIN
-from ftops.dataset.whole.bands import AGREEING_MIN, BANDS, agreeing, band_keys, thinned
+from ftops.dataset.whole.bands import AGREEING_MIN, agreeing, band_keys, thinned
 from ftops.dataset.whole.likeness import Reader, likeness, template_of
 from ftops.dataset.whole.runs import SHARED_PROMPT_MAX, Runs, runs_of
 
@@ -109,9 +109,7 @@ class _HeldOut:
         self.file_of = np.repeat(np.arange(len(files), dtype=np.int32), sizes)
         self.row = _Lookup(np.concatenate([file.columns.read("row") for file in files]))
         self.prompt = _Lookup(np.concatenate([file.columns.read("prompt") for file in files]))
-        self.bands = [
-            _Lookup(np.concatenate([band_keys(file.columns, band) for file in files])) for band in range(BANDS)
-        ]
+        self.bands = [_Lookup(keys) for keys in np.concatenate([band_keys(file.columns) for file in files], axis=1)]
 
     def leaks_into(self, training: NamedFile) -> Iterator[Leak]:
         """Find held-out rows in *training*, file by file."""
@@ -144,8 +142,8 @@ class _HeldOut:
     def _alike(self, training: NamedFile, is_exact: NDArray[np.bool_]) -> dict[int, dict[int, int]]:
         """Near duplicates: file → row in it → row of *training*."""
         pairs = np.zeros(0, dtype=np.int64)
-        for band, lookup in enumerate(self.bands):
-            trained = runs_of(band_keys(training.columns, band))
+        for lookup, keys in zip(self.bands, band_keys(training.columns), strict=True):
+            trained = runs_of(keys)
             for nth in range(NEIGHBOURS):
                 partner = lookup.found_in(trained, nth=nth)
                 held = np.flatnonzero((partner >= 0) & ~is_exact)
@@ -164,7 +162,8 @@ class _Lookup:
     """Values of held-out rows, sorted once, to be looked up in one training file after the other."""
 
     def __init__(self, values: Column) -> None:
-        self._order = np.argsort(values, kind="stable").astype(np.int32)
+        runs = runs_of(values)
+        self._order = runs.order.astype(np.int32)
         self._values = values[self._order]
 
     def found_in(self, trained: Runs, *, most: int | None = None, nth: int = 0) -> NDArray[np.int64]:

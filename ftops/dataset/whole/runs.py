@@ -41,11 +41,18 @@ class Runs:
         return self.order[self.begins[run] : self.begins[run] + self.sizes[run]]
 
 
-def runs_of(values: Column) -> Runs:
-    order = np.argsort(values, kind="stable")
+def runs_of(values: Column, *, least: int = 1) -> Runs:
+    """Bring equal values together; with *least* 2 only those that occur more than once, which saves memory."""
+    order = _order_of(values)
     ordered = values[order]
-    begins = np.flatnonzero(np.concatenate((np.ones(min(len(values), 1), dtype=bool), ordered[1:] != ordered[:-1])))
-    return Runs(values=ordered[begins], order=order, begins=begins, sizes=np.diff(begins, append=len(values)))
+    is_first = np.ones(len(values), dtype=np.bool_)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    if least > 1:
+        is_repeated = ~is_first
+        is_repeated[:-1] |= ~is_first[1:]
+        order, ordered, is_first = order[is_repeated], ordered[is_repeated], is_first[is_repeated]
+    begins = np.flatnonzero(is_first)
+    return Runs(values=ordered[begins], order=order, begins=begins, sizes=np.diff(begins, append=len(order)))
 
 
 def line_of(columns: Columns, row: int) -> int:
@@ -68,3 +75,23 @@ def share(part: int, whole: int) -> str:
 
 def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _order_of(values: Column) -> NDArray[np.int64]:
+    """What a stable argsort gives, in a quarter of its time: row and value are sorted together as one number.
+
+    For a value that fills 64 bits the row takes the place of its lowest bits, so hashes that differ in these alone
+    could end up in the wrong order. That is looked for, and hardly ever found.
+    """
+    bits = max(len(values) - 1, 1).bit_length()
+    row_mask = np.uint64((1 << bits) - 1)
+    shift = np.uint64(bits if values.dtype.itemsize < row_mask.dtype.itemsize else 0)
+    packed = values.astype(np.uint64)
+    packed <<= shift
+    packed &= ~row_mask
+    packed |= np.arange(len(values), dtype=np.uint64)
+    packed.sort()
+    packed &= row_mask
+    order = packed.view(np.int64)
+    ordered = values[order]
+    return order if (ordered[1:] >= ordered[:-1]).all() else np.argsort(values, kind="stable")

@@ -65,7 +65,7 @@ def system_problems(columns: Columns, path: str, read_row: ReadRow) -> tuple[Dia
         summary = f"rows without system prompt: {_told(columns, without, rows)}"
         problems.append(MISSING.at(Place(path=path, line=line_of(columns, rows[0])), summary))
     if given.size > 1:
-        most_first = given[np.argsort(-runs.sizes[given], kind="stable")]
+        most_first = given[np.lexsort((runs.firsts[given], -runs.sizes[given]))]
         others = columns.rows - without - int(runs.sizes[most_first[0]])
         if runs.sizes[most_first[0]] >= DOMINANT_SHARE * columns.rows:
             rows = np.sort(runs.firsts[most_first[1:]])[:SHOWN].tolist()
