@@ -60,7 +60,7 @@ def _longest_increase(sequence: Positions, is_only_choice: NDArray[np.bool_]) ->
         for start, stop in zip(starts, stops, strict=True):
             before = bisect_left(ends, start)
             length = (lengths[before - 1] if before else 0) + stop - start + 1
-            at = bisect_left(ends, stop)
+            at = before if start == stop else bisect_left(ends, stop)
             if at and lengths[at - 1] >= length:
                 continue
             beaten = at

@@ -15,7 +15,7 @@ Kind: TypeAlias = Literal["same", "gone", "come"]
 
 WORDS_MAX: Final = 1_000
 """Words between the first and the last change up to which they are compared; of more, all count as replaced."""
-NEIGHBOURS_CHARS: Final = 40
+NEIGHBOURS_CHARS: Final = 60
 """Characters that are shown of an unchanged stretch, before and after a change."""
 STRETCH_CHARS_MAX: Final = 400
 """Characters that are shown of one changed stretch."""
