@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ftops.dataset.rule import Fault, Finding, shown
+from ftops.dataset.rule import Fault, Finding, shown, step_to
 from ftops.diagnostics import Severity
 
 if TYPE_CHECKING:
@@ -43,6 +43,6 @@ def duplicate_keys(line: bytes) -> Iterator[Finding]:
                 if key in seen:
                     yield Finding(path or "row", f"has the key {shown(key)} more than once")
                 seen.add(key)
-            waiting.extend((f"{path}.{key}".removeprefix("."), each) for key, each in reversed(value))
+            waiting.extend(((path + step_to(key)).removeprefix("."), each) for key, each in reversed(value))
         elif isinstance(value, list):
             waiting.extend((f"{path}[{index}]", value[index]) for index in reversed(range(len(value))))

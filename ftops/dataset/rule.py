@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 from ftops.diagnostics import Diagnostic, Place, Severity
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ftops.dataset.said import Said
 
 Subject = TypeVar("Subject")
+Form = Literal["address", "fence", "number"]
 
 _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,40}")
 
@@ -71,6 +72,8 @@ class Rule(Generic[Subject]):
     find: Callable[[Subject], Iterator[Finding]]
     clues: tuple[bytes, ...] = ()
     """Of a content rule: bytes of which a row's line must hold at least one for the rule to be worth running."""
+    forms: tuple[Form, ...] = ()
+    """Likewise, of what is known by its form alone: see `dataset.clues`."""
 
 
 def rule(
@@ -88,7 +91,8 @@ def rule(
 def content_rule(
     code: str,
     *,
-    clues: Iterable[bytes],
+    clues: Iterable[bytes] = (),
+    forms: Iterable[Form] = (),
     threshold: str,
     why: str,
     fix: str,
@@ -99,6 +103,7 @@ def content_rule(
     Args:
         code: Stable, kebab-case.
         clues: As they stand in the file: text in UTF-8, and its JSON escapes where it may be escaped.
+        forms: Of what has no bytes of its own.
         threshold: When it speaks.
         why: As for `rule`.
         fix: As for `rule`.
@@ -109,7 +114,7 @@ def content_rule(
     def make(find: Callable[[tuple[Said, ...]], Iterator[Finding]]) -> Rule[tuple[Said, ...]]:
         meaning = find.__doc__ or ""
         fault = Fault(code=code, meaning=meaning, why=why, fix=fix, severity=severity, threshold=threshold)
-        return Rule(fault=fault, find=find, clues=tuple(clues))
+        return Rule(fault=fault, find=find, clues=tuple(clues), forms=tuple(forms))
 
     return make
 
@@ -124,6 +129,11 @@ def breaches(rules: Iterable[Rule[Subject]], subject: Subject) -> Iterator[tuple
 def shown(value: object) -> str:
     """Spell a role or a key for people; what does not look like a name may be content, and is not shown."""
     return f"`{value}`" if isinstance(value, str) and _NAME.fullmatch(value) else "a value that is not shown here"
+
+
+def step_to(key: str) -> str:
+    """Spell a key as a step of a path; what does not look like a name may be content, and is not shown."""
+    return f".{key}" if _NAME.fullmatch(key) else ".…"
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ftops.dataset.rule import step_to
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -90,14 +92,14 @@ def _arguments_of(function: object, path: str) -> Iterator[tuple[str, str]]:
 
 def _kept_for_the_grader(row: dict[str, object]) -> Iterator[Said]:
     """Strings under the keys that are the grader's, however deep; without recursion, which deep rows would exhaust."""
-    waiting = [(key, value) for key, value in reversed(row.items()) if key not in {"messages", "tools"}]
+    waiting = [(step_to(key)[1:], value) for key, value in reversed(row.items()) if key not in {"messages", "tools"}]
     while waiting:
         where, value = waiting.pop()
         match value:
             case str():
                 yield Said(where, "item", value, is_trained=False)
             case dict():
-                waiting.extend((f"{where}.{key}", value[key]) for key in reversed(value))
+                waiting.extend((where + step_to(key), value[key]) for key in reversed(value))
             case list():
                 waiting.extend((f"{where}[{index}]", value[index]) for index in reversed(range(len(value))))
             case _:

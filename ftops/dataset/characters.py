@@ -1,0 +1,138 @@
+"""Heuristics about characters that nobody typed: decoded wrongly, invisible, or written in an unusual way."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from ftops.dataset.rule import Finding, content_rule
+from ftops.diagnostics import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftops.dataset.said import Said
+
+
+_MOJIBAKE = re.compile(r"[\xc2-\xf4][\x80-\xbf\u0152-\u0192\u02c6-\u02dc\u2013-\u2122]")
+_MOJIBAKE_CHARS_MAX = 100_000
+_ZERO_WIDTH = "\u200b\u2060\ufeff"
+_DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_INVISIBLE = re.compile(f"[{_ZERO_WIDTH}{_DIRECTIONS}\U000e0000-\U000e007f]")
+# Where these are part of writing: breaks between words of South-East Asia, directions beside Hebrew and Arabic, and the
+# flags of England, Scotland and Wales.
+_VISIBLY_USED = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]\u200b"
+    f"|[{_DIRECTIONS}]+(?=[\u0590-\u08ff])|(?<=[\u0590-\u08ff])[{_DIRECTIONS}]+"
+    "|\U0001f3f4[\U000e0020-\U000e007f]+"
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_COMBINING = re.compile(r"[\u0300-\u036f\u3099\u309a\u1100-\u11ff]")
+
+
+@content_rule(
+    "data-replacement-character",
+    clues=(b"\xef\xbf\xbd", rb"\ufffd", rb"\uFFFD"),
+    threshold="one U+FFFD in a text",
+    why="it stands where a decoder met bytes that it could not read: the characters are lost, and the mark is learnt",
+    fix="read the source again in its own encoding, or remove the row",
+)
+def nothing_was_lost_in_decoding(said: tuple[Said, ...]) -> Iterator[Finding]:
+    """No text holds the replacement character."""
+    for each in said:
+        if count := each.text.count("\ufffd"):
+            yield Finding(each.where, f"holds {count} of U+FFFD, the replacement character")
+
+
+@content_rule(
+    "data-mojibake",
+    clues=(
+        # Capital A with tilde or circumflex, then what Latin-1 has for the second half of two UTF-8 bytes.
+        *(b"\xc3\x83\xc2", b"\xc3\x82\xc2", rb"\u00c3\u00", rb"\u00c2\u00"),
+        # The same of Windows' code page: quotes and dashes, emoji, Japanese, Cyrillic, Korean.
+        *(b"\xc3\xa2\xe2\x82\xac", b"\xc3\xb0\xc5\xb8", b"\xc3\xa3\xe2\x80\x9a", b"\xc3\xa3\xc6\x92"),
+        *(
+            b"\xc3\x91\xe2\x80\x9a",
+            b"\xc3\x91\xe2\x82\xac",
+            b"\xc3\x90\xc2",
+            b"\xc3\xac\xe2\x80",
+            b"\xc3\xab\xe2\x80",
+            rb"\u00e2\u20ac",
+            rb"\u00f0\u0178",
+        ),
+        # Latin-1 again: the second and third of three bytes are mostly control characters.
+        *(b"\xc2\x80", b"\xc2\x81", b"\xc2\x82", b"\xc2\x83"),
+    ),
+    threshold="ftfy would decode a text anew, which it does if that makes it much likelier",
+    why="the text was written in UTF-8 and read as Windows-1252 or Latin-1, and is learnt as it looks now",
+    fix="read the source again as UTF-8, or run `ftfy.fix_encoding` on the text",
+)
+def text_was_decoded_once(said: tuple[Said, ...]) -> Iterator[Finding]:
+    """No text is UTF-8 that was read in another encoding."""
+    for each in said:
+        if _MOJIBAKE.search(each.text):
+            import ftfy  # noqa: PLC0415  # only rows that look like it are worth the import
+
+            text = each.text[:_MOJIBAKE_CHARS_MAX]
+            if ftfy.fix_encoding(text) != text:
+                yield Finding(each.where, "looks like UTF-8 that was read in another encoding")
+
+
+@content_rule(
+    "data-invisible-character",
+    clues=(
+        *(character.encode() for character in _ZERO_WIDTH + _DIRECTIONS),
+        *(b"\xf3\xa0\x80", b"\xf3\xa0\x81", rb"\udb40\udc", rb"\u200b", rb"\u200B", rb"\ufeff", rb"\uFEFF", rb"\u206"),
+        *(rb"\u202a", rb"\u202b", rb"\u202c", rb"\u202d", rb"\u202e"),
+    ),
+    threshold="one such character, save in scripts and flags that are written with them",
+    why="nobody sees them, tokenizers do: they come from web pages, and can hide instructions or turn code around",
+    fix="remove them, unless the model shall read them",
+)
+def every_character_is_visible(said: tuple[Said, ...]) -> Iterator[Finding]:
+    """No text holds characters of no width, tags, or marks that turn the direction of writing."""
+    for each in said:
+        if found := _INVISIBLE.findall(_VISIBLY_USED.sub("", each.text)):
+            yield Finding(each.where, f"holds {len(found)} invisible characters, such as U+{ord(found[0]):04X}")
+
+
+@content_rule(
+    "data-control-character",
+    clues=(
+        *(rb"\u000", rb"\u001", rb"\u007f", rb"\u007F", rb"\u008", rb"\u009"),
+        *(f"{code:c}".encode() for code in (0x80, 0x91, 0x92, 0x93, 0x94, 0x96, 0x97, 0x99)),  # as Windows' punctuation
+    ),
+    threshold="one control character besides tab, line feed, carriage return, form feed and next line",
+    why="it comes from a terminal, a broken file or a wrong encoding, and means nothing to a reader",
+    fix="remove it; of a terminal's output, take away the escape sequences",
+)
+def nothing_controls_a_terminal(said: tuple[Said, ...]) -> Iterator[Finding]:
+    """No text holds control characters."""
+    for each in said:
+        if found := _CONTROL.findall(each.text):
+            yield Finding(each.where, f"holds {len(found)} control characters, such as U+{ord(found[0]):04X}")
+
+
+@content_rule(
+    "data-not-nfc",
+    clues=(b"\xcc", b"\xcd", b"\xe3\x82\x99", b"\xe3\x82\x9a", b"\xe1\x84", rb"\u03", rb"\u110", rb"\u111"),
+    threshold="a letter and its mark as two characters where Unicode has one for both",
+    why="the same word has other tokens than elsewhere, and searches miss it; file names from macOS look like this",
+    fix='normalize the text: `unicodedata.normalize("NFC", text)`',
+    severity=Severity.NOTE,
+)
+def letters_are_composed(said: tuple[Said, ...]) -> Iterator[Finding]:
+    """Texts are in Unicode's composed form, NFC."""
+    for each in said:
+        if _COMBINING.search(each.text) and not unicodedata.is_normalized("NFC", each.text):
+            yield Finding(each.where, "is not in Unicode's composed form")
+
+
+CHARACTER_RULES = (
+    nothing_was_lost_in_decoding,
+    text_was_decoded_once,
+    every_character_is_visible,
+    nothing_controls_a_terminal,
+    letters_are_composed,
+)
