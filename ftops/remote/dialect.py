@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftops.digest import digest_of, short
 from ftops.remote.read import LABEL_ATTEMPT, LABEL_DIGEST, LABEL_REPO, LABEL_SPEC
+from ftops.spec.model import split_of
 
 if TYPE_CHECKING:
     from ftops.lockfile import DataFile, Inputs
@@ -61,7 +62,8 @@ def mark(labels: Labels) -> str:
 
 def remote_name(file: DataFile) -> str:
     """The name under which *file* is uploaded: it carries the content's digest, which the API does not keep."""
-    stem = file.path.rpartition("/")[2].removesuffix(".jsonl")
+    found = split_of(file.path)
+    stem = ".".join(found) if found else file.path.rpartition("/")[2].removesuffix(".jsonl")
     return f"{stem}.{file.sha256}.jsonl"
 
 

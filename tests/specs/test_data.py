@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,33 +15,43 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ftops.dataset.scan import scan
+from ftops.datasets import built_for
+from ftops.project import open_project, read_declared
 from ftops.spec.graph import in_order
-from ftops.spec.model import BaseModel, ParentSpec, Spec
-from ftops.spec.parse import parse_file
+from ftops.spec.model import BaseModel, ParentSpec, Spec, split_name, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "specs" / "data"
-SPECS = [
-    parse_file(path.read_bytes(), f"specs/{path.name}").specs[0] for path in sorted((ROOT / "specs").glob("*.yaml"))
-]
+SPECS = read_declared(open_project(ROOT)).specs
 FILES = sorted(path.name for path in DATA.glob("*.jsonl"))
 STARS = ("shuffled", "shuffled-system", "sorted", "sorted-system")
-GENERATED = {"app_reviews.py": "app-reviews*.jsonl", "ar_lsat.py": "ar-lsat*.jsonl"}
+GENERATED = {"app_reviews.py": "app-reviews*.*", "ar_lsat.py": "ar-lsat*.jsonl"}
 
 each_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 each_file = pytest.mark.parametrize("file", FILES)
 
 
-def rows_of(file: str) -> list[Any]:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Where the splits of datasets lie, by name; built anew, in a folder of their own."""
+    folder = tmp_path_factory.mktemp("built")
+    shutil.copytree(ROOT / "specs", folder / "specs")
+    project = open_project(folder)
+    files, warnings = built_for(project, read_declared(project))
+    assert warnings == ()
+    return {name: folder / path for name, path in files.items()}
+
+
+def rows_of(file: str | Path) -> list[Any]:
     return [json.loads(line) for line in (DATA / file).read_text(encoding="utf-8").splitlines()]
 
 
-def prompts_of(path: str) -> list[str]:
+def prompts_of(file: str | Path) -> list[str]:
     """What the user asks, whatever the system prompt."""
-    messages = (row["input"]["messages"] if "input" in row else row["messages"] for row in rows_of(Path(path).name))
+    messages = (row["input"]["messages"] if "input" in row else row["messages"] for row in rows_of(file))
     return [message["content"] for turn in messages for message in turn if message["role"] == "user"]
 
 
@@ -75,27 +86,32 @@ def test_only_the_noble_elle_goes_on_from_another_spec() -> None:
 
 
 def test_every_data_file_is_used_or_held_out() -> None:
-    used = {path for spec in SPECS for path in (spec.training_file, spec.validation_file)}
+    named = {name for spec in SPECS for name in (spec.training_file, spec.validation_file) if name}
+    used = {name for name in named if split_of(name) is None}
     held_out = {f"specs/data/{file}" for file in FILES if file.endswith((".test.jsonl", ".handwritten.jsonl"))}
     assert used | held_out == {f"specs/data/{file}" for file in FILES}
     assert not used & held_out
 
 
 @each_spec
-def test_the_data_of_a_spec_have_no_problem(spec: Spec) -> None:
+def test_the_data_of_a_spec_have_no_problem(spec: Spec, built: dict[str, Path]) -> None:
     assert spec.validation_file is not None
-    for path, rows_min in ((spec.training_file, 10), (spec.validation_file, 5)):
-        with (ROOT / path).open("rb") as stream:
-            found = scan(stream, path, spec.method.type)
+    for name, rows_min in ((spec.training_file, 10), (spec.validation_file, 5)):
+        with built.get(name, ROOT / name).open("rb") as stream:
+            found = scan(stream, name, spec.method.type)
         assert found.problems == ()
         assert found.rows >= rows_min
 
 
 @each_spec
-def test_nothing_that_is_trained_on_is_validated_or_tested_on(spec: Spec) -> None:
-    trained = set(prompts_of(spec.training_file))
+def test_nothing_that_is_trained_on_is_validated_or_tested_on(spec: Spec, built: dict[str, Path]) -> None:
+    trained = set(prompts_of(built.get(spec.training_file, ROOT / spec.training_file)))
     family = spec.name.removesuffix("-improved")
-    others = [str(spec.validation_file), *(file for file in FILES if file.startswith(f"{family}.te"))]
+    validated = str(spec.validation_file)
+    others: list[str | Path] = [
+        built.get(validated, ROOT / validated),
+        *(file for file in FILES if file.startswith(f"{family}.te")),
+    ]
     if spec.name.startswith("app-reviews"):
         others += ["app-reviews.test.jsonl", "app-reviews.handwritten.jsonl"]
     for path in others:
@@ -141,7 +157,7 @@ def test_a_file_has_one_system_prompt_or_none(file: str) -> None:
 def test_a_generator_writes_the_committed_bytes(generator: str, pattern: str, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-I", DATA / "generate" / generator, tmp_path], check=True, timeout=60)
     written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    committed = {path.name: path.read_bytes() for path in DATA.glob(pattern)}
+    committed = {path.name: path.read_bytes() for path in DATA.glob(pattern) if path.is_file()}
     if generator == "app_reviews.py":
         del committed["app-reviews.handwritten.jsonl"]
     assert written == committed
@@ -157,8 +173,11 @@ def test_a_limerick_has_five_lines_and_begins_with_its_element() -> None:
     assert len({question["content"] for _, question, _ in rows}) == len(rows) == 43
 
 
-def test_the_variants_of_the_app_reviews_hold_the_same_rows() -> None:
-    rows = {variant: [row["messages"] for row in rows_of(f"app-reviews-{variant}.train.jsonl")] for variant in STARS}
+def test_the_variants_of_the_app_reviews_hold_the_same_rows_in_their_order(built: dict[str, Path]) -> None:
+    rows = {
+        variant: [row["messages"] for row in rows_of(built[split_name(f"app-reviews-{variant}", "train")])]
+        for variant in STARS
+    }
     assert [messages[1:] for messages in rows["shuffled-system"]] == rows["shuffled"]
     assert [messages[1:] for messages in rows["sorted-system"]] == rows["sorted"]
     assert sorted(rows["shuffled"], key=lambda messages: messages[-1]["content"]) == rows["sorted"] != rows["shuffled"]
@@ -166,15 +185,11 @@ def test_the_variants_of_the_app_reviews_hold_the_same_rows() -> None:
 
 @pytest.mark.parametrize(
     ("file", "each"),
-    [
-        ("app-reviews-shuffled.train.jsonl", 40),
-        ("app-reviews.valid.jsonl", 8),
-        ("app-reviews.test.jsonl", 20),
-        ("app-reviews.handwritten.jsonl", 8),
-    ],
+    [("train", 40), ("valid", 8), ("app-reviews.test.jsonl", 20), ("app-reviews.handwritten.jsonl", 8)],
 )
-def test_every_number_of_stars_is_given_equally_often(file: str, each: int) -> None:
-    stars = [row["messages"][-1]["content"] for row in rows_of(file)]
+def test_every_number_of_stars_is_given_equally_often(file: str, each: int, built: dict[str, Path]) -> None:
+    path = built.get(split_name("app-reviews-shuffled", file), file)
+    stars = [row["messages"][-1]["content"] for row in rows_of(path)]
     assert {star: stars.count(star) for star in sorted(set(stars))} == dict.fromkeys("12345", each)
 
 
@@ -185,9 +200,10 @@ def test_no_phrase_of_the_reviews_stands_in_two_splits() -> None:
         assert not phrases[one] & phrases[other]
 
 
-def test_no_sentence_of_a_training_review_is_in_a_held_out_one() -> None:
-    trained = _sentences("app-reviews-shuffled.train.jsonl")
-    for file in ("app-reviews.valid.jsonl", "app-reviews.test.jsonl", "app-reviews.handwritten.jsonl"):
+def test_no_sentence_of_a_training_review_is_in_a_held_out_one(built: dict[str, Path]) -> None:
+    trained = _sentences(built[split_name("app-reviews-shuffled", "train")])
+    validated = built[split_name("app-reviews-shuffled", "valid")]
+    for file in (validated, "app-reviews.test.jsonl", "app-reviews.handwritten.jsonl"):
         assert not trained & _sentences(file)
 
 
@@ -200,6 +216,6 @@ def _texts(value: object) -> Iterator[str]:
         yield from (text for item in value for text in _texts(item))
 
 
-def _sentences(file: str) -> set[str]:
+def _sentences(file: str | Path) -> set[str]:
     parts = (part.strip().casefold() for prompt in prompts_of(file) for part in re.split(r"[.!?]", prompt))
     return {part for part in parts if part}

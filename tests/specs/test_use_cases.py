@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ftops.project import open_project, read_declared
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -44,7 +46,7 @@ def test_all_use_cases_are_trained_and_recorded(copy: Path) -> None:
     ftops(copy, "apply", "--yes", "--wait", *ON_TINY)
     assert ftops(copy, "plan", *ON_TINY).startswith("No changes. 11 models match their specs on target tiny.")
     recorded = json.loads((copy / "ftops.tiny.lock").read_text())["models"]
-    assert sorted(recorded) == sorted(path.stem for path in (ROOT / "specs").glob("*.yaml"))
+    assert sorted(recorded) == sorted(spec.name for spec in read_declared(open_project(copy)).specs)
     for name, entry in recorded.items():
         generation = entry["generation"]
         assert generation["job"]["status"] == "succeeded", name

@@ -48,6 +48,8 @@ class Examples:
             for column in dict.fromkeys(template.columns)
             if field != "tools"
         ]
+        named = {column for template in templates_of(recipe.form).values() for column in template.columns}
+        self._content = [self._positions[column] for column in sorted(named)]
         self._dedupe = [self._positions[column] for column in recipe.dedupe or ()]
         self._split_by = [self._positions[column] for column in split_columns(recipe)]
         self._stratum = None if recipe.stratify_by is None else self._positions[recipe.stratify_by]
@@ -76,7 +78,8 @@ class Examples:
                 self._fault("json", error.column, number)
                 continue
             alike = _joined(values, self._dedupe) if self._dedupe else None
-            spool.add(line, given=number, alike=alike, split=split, stratum=self._stratum_of(values))
+            content = _joined(values, self._content)
+            spool.add(line, content, given=number, alike=alike, split=split, stratum=self._stratum_of(values))
 
     def raise_problems(self) -> None:
         """Raise what was wrong with rows.

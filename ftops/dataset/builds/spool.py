@@ -59,13 +59,14 @@ class Spool:
         self._split = array("b")
         self._stratum = array("I")
 
-    def add(self, line: bytes, *, given: int, alike: bytes | None, split: int, stratum: int) -> None:
+    def add(self, line: bytes, content: bytes, *, given: int, alike: bytes | None, split: int, stratum: int) -> None:
         """Take a row.
 
         Args:
             line: As it is to be written, without a line feed.
+            content: What it was made of, without the words of the template: what decides by hash.
             given: Its number in what was selected, from 0.
-            alike: What makes it a duplicate of another; the line itself if None.
+            alike: What makes it a duplicate of another; *content* if None.
             split: The position of its split, or NOWHERE.
             stratum: The number of its stratum, from 0.
         """
@@ -74,9 +75,9 @@ class Spool:
         self._lengths.append(len(line) + 1)
         self._end += len(line) + 1
         self._given.append(given)
-        self._shuffle.append(xxhash.xxh3_64_intdigest(line, self._seeds[0]))
-        self._sample.append(xxhash.xxh3_64_intdigest(line, self._seeds[1]))
-        same = xxhash.xxh3_128_intdigest(line if alike is None else alike)
+        self._shuffle.append(xxhash.xxh3_64_intdigest(content, self._seeds[0]))
+        self._sample.append(xxhash.xxh3_64_intdigest(content, self._seeds[1]))
+        same = xxhash.xxh3_128_intdigest(content if alike is None else alike)
         self._alike.extend((same >> 64, same & (2**64 - 1)))
         self._split.append(split)
         self._stratum.append(stratum)

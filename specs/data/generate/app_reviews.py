@@ -2,17 +2,19 @@
 # requires-python = ">=3.11"
 # dependencies = []
 # ///
-"""Write the app-review data sets: short reviews of apps and their rating of one to five stars.
+"""Write the app reviews: short reviews of apps and their rating of one to five stars.
 
-`python specs/data/generate/app_reviews.py [FOLDER]` writes `app-reviews*.jsonl` into FOLDER, `specs/data` if left out.
-The phrases are in `app_reviews.toml`; they were written for this project, so nobody's reviews are copied. Each split
-has phrases of its own. The variants (sorted or shuffled, with or without a system prompt) hold the same rows.
+`python specs/data/generate/app_reviews.py [FOLDER]` writes into FOLDER, `specs/data` if left out: `app-reviews.csv`,
+from which `specs/datasets/app-reviews.yaml` builds what is trained on, and what is held out as JSONL, with and without
+a system prompt. The phrases are in `app_reviews.toml`; they were written for this project, so nobody's reviews are
+copied. Each part has phrases of its own.
 
 Only `random()` of the generator is used, whose sequence Python promises to keep: all versions write the same bytes.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 import tomllib
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 SEED = 4
 ROWS = {"train": 200, "valid": 40, "test": 100}
+IN_TABLE = ("train", "valid")
+"""Parts that are built from; the others stay out of reach of training."""
 SYSTEM_PROMPT = "Rate the app review from 1 to 5 stars. Answer with one digit."
 STARS = (1, 2, 3, 4, 5)
 SHAPES = (("verdict", "detail"), ("detail", "closing"), ("verdict", "closing"), ("verdict", "detail", "closing"))
@@ -43,29 +47,23 @@ class Review(NamedTuple):
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent
-    for name, reviews in make_files().items():
-        _write(folder / f"{name}.jsonl", reviews, system_prompt=SYSTEM_PROMPT if "-system" in name else None)
-
-
-def make_files() -> dict[str, list[Review]]:
-    """The reviews of every file, by the file's stem."""
-    phrases = tomllib.loads((HERE / "app_reviews.toml").read_text(encoding="utf-8"))
-    splits = {
-        split: make_reviews(phrases[split], rows, Random(f"{SEED} {split}"))  # noqa: S311 - no cryptography
-        for split, rows in ROWS.items()
-    }
+    parts = make_parts()
+    with (folder / "app-reviews.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("part", "review", "star"))
+        table.writerows((part, review.text, review.stars) for part in IN_TABLE for review in parts[part])
+    _write(folder / "app-reviews.test.jsonl", parts["test"], system_prompt=None)
+    _write(folder / "app-reviews-system.test.jsonl", parts["test"], system_prompt=SYSTEM_PROMPT)
     handwritten = read_reviews(HERE.parent / "app-reviews.handwritten.jsonl")
-    by_stars = sorted(splits["train"], key=lambda review: review.stars)
+    _write(folder / "app-reviews-system.handwritten.jsonl", handwritten, system_prompt=SYSTEM_PROMPT)
+
+
+def make_parts() -> dict[str, list[Review]]:
+    """The reviews of every part, by its name."""
+    phrases = tomllib.loads((HERE / "app_reviews.toml").read_text(encoding="utf-8"))
     return {
-        "app-reviews-shuffled.train": splits["train"],
-        "app-reviews-shuffled-system.train": splits["train"],
-        "app-reviews-sorted.train": by_stars,
-        "app-reviews-sorted-system.train": by_stars,
-        "app-reviews.valid": splits["valid"],
-        "app-reviews-system.valid": splits["valid"],
-        "app-reviews.test": splits["test"],
-        "app-reviews-system.test": splits["test"],
-        "app-reviews-system.handwritten": handwritten,
+        part: make_reviews(phrases[part], rows, Random(f"{SEED} {part}"))  # noqa: S311 - no cryptography
+        for part, rows in ROWS.items()
     }
 
 
