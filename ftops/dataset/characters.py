@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from ftops.dataset.said import Said
 
 
-_MOJIBAKE = re.compile(r"[\xc2-\xf4][\x80-\xbf\u0152-\u0192\u02c6-\u02dc\u2013-\u2122]")
+_MOJIBAKE = re.compile(
+    r"[\xc2\xc3\xd0][\x80-\xbf]|\xe2\u20ac|\xf0\u0178|\xe3[\u201a\u0192]|\xd1[\u201a\u20ac]|[\xeb\xec][\u2000-\u203f]|[\x80-\x83]"
+)
 _MOJIBAKE_CHARS_MAX = 100_000
 _ZERO_WIDTH = "\u200b\u2060\ufeff"
 _DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -27,8 +29,9 @@ _VISIBLY_USED = re.compile(
     f"|[{_DIRECTIONS}]+(?=[\u0590-\u08ff])|(?<=[\u0590-\u08ff])[{_DIRECTIONS}]+"
     "|\U0001f3f4[\U000e0020-\U000e007f]+"
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_COMBINING = re.compile(r"[\u0300-\u036f\u3099\u309a\u1100-\u11ff]")
+# Of those beyond ASCII only what Windows' code page has as punctuation: the others come with mojibake, if at all.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\x80\x91-\x94\x96\x97\x99]")
+_COMBINING = re.compile(r"[\u0300-\u036f\u3099\u309a\u1100-\u1112]")
 
 
 @content_rule(
@@ -52,17 +55,11 @@ def nothing_was_lost_in_decoding(said: tuple[Said, ...]) -> Iterator[Finding]:
         *(b"\xc3\x83\xc2", b"\xc3\x82\xc2", rb"\u00c3\u00", rb"\u00c2\u00"),
         # The same of Windows' code page: quotes and dashes, emoji, Japanese, Cyrillic, Korean.
         *(b"\xc3\xa2\xe2\x82\xac", b"\xc3\xb0\xc5\xb8", b"\xc3\xa3\xe2\x80\x9a", b"\xc3\xa3\xc6\x92"),
-        *(
-            b"\xc3\x91\xe2\x80\x9a",
-            b"\xc3\x91\xe2\x82\xac",
-            b"\xc3\x90\xc2",
-            b"\xc3\xac\xe2\x80",
-            b"\xc3\xab\xe2\x80",
-            rb"\u00e2\u20ac",
-            rb"\u00f0\u0178",
-        ),
+        *(b"\xc3\x91\xe2\x80\x9a", b"\xc3\x91\xe2\x82\xac", b"\xc3\x90\xc2", b"\xc3\xac\xe2\x80", b"\xc3\xab\xe2\x80"),
+        *(rb"\u00e2\u20ac", rb"\u00f0\u0178", rb"\u00e3\u201a", rb"\u00e3\u0192", rb"\u00d1\u20", rb"\u00d0\u00"),
+        *(rb"\u00ec\u20", rb"\u00eb\u20"),
         # Latin-1 again: the second and third of three bytes are mostly control characters.
-        *(b"\xc2\x80", b"\xc2\x81", b"\xc2\x82", b"\xc2\x83"),
+        *(b"\xc2\x80", b"\xc2\x81", b"\xc2\x82", b"\xc2\x83", rb"\u008"),
     ),
     threshold="ftfy would decode a text anew, which it does if that makes it much likelier",
     why="the text was written in UTF-8 and read as Windows-1252 or Latin-1, and is learnt as it looks now",
@@ -101,9 +98,19 @@ def every_character_is_visible(said: tuple[Said, ...]) -> Iterator[Finding]:
     "data-control-character",
     clues=(
         *(rb"\u000", rb"\u001", rb"\u007f", rb"\u007F", rb"\u008", rb"\u009"),
-        *(f"{code:c}".encode() for code in (0x80, 0x91, 0x92, 0x93, 0x94, 0x96, 0x97, 0x99)),  # as Windows' punctuation
+        *(
+            b"\x7f",
+            b"\xc2\x80",
+            b"\xc2\x91",
+            b"\xc2\x92",
+            b"\xc2\x93",
+            b"\xc2\x94",
+            b"\xc2\x96",
+            b"\xc2\x97",
+            b"\xc2\x99",
+        ),
     ),
-    threshold="one control character besides tab, line feed, carriage return, form feed and next line",
+    threshold="one control character of ASCII besides tab, line feed, carriage return and form feed, or one of Windows",
     why="it comes from a terminal, a broken file or a wrong encoding, and means nothing to a reader",
     fix="remove it; of a terminal's output, take away the escape sequences",
 )
@@ -116,7 +123,18 @@ def nothing_controls_a_terminal(said: tuple[Said, ...]) -> Iterator[Finding]:
 
 @content_rule(
     "data-not-nfc",
-    clues=(b"\xcc", b"\xcd", b"\xe3\x82\x99", b"\xe3\x82\x9a", b"\xe1\x84", rb"\u03", rb"\u110", rb"\u111"),
+    clues=(
+        b"\xcc",
+        b"\xcd",
+        b"\xe3\x82\x99",
+        b"\xe3\x82\x9a",
+        b"\xe1\x84",
+        rb"\u03",
+        rb"\u110",
+        rb"\u111",
+        rb"\u3099",
+        rb"\u309a",
+    ),
     threshold="a letter and its mark as two characters where Unicode has one for both",
     why="the same word has other tokens than elsewhere, and searches miss it; file names from macOS look like this",
     fix='normalize the text: `unicodedata.normalize("NFC", text)`',

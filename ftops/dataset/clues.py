@@ -27,6 +27,8 @@ _ESCAPE: Final = rb"\u"
 _FENCE: Final = b"```"
 _DOMAIN: Final = re.compile(rb"@[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z]")
 
+_PHONE: Final = re.compile(rb"\+[1-9][0-9]{0,2}[ .-]\(?[0-9]")
+
 _WINDOW: Final = 11
 _DIGITS_MIN: Final = 9
 _CHUNK: Final = 1 << 17
@@ -45,6 +47,7 @@ def suspects(block: bytes) -> list[int]:
     if _ESCAPE in block:
         found += _begins(automata.escaped, block)
     found += _addresses(automata.at, block)
+    found += (start for start in _begins([automata.plus], block) if _PHONE.match(block, start))
     found += _odd_fences(automata.fence, block)
     found += _numbers(block)
     return found
@@ -83,7 +86,7 @@ def _odd_fences(fence: ahocorasick_rs.BytesAhoCorasick, block: bytes) -> Iterato
 
 
 def _numbers(block: bytes) -> Iterator[int]:
-    """The form `number`: 9 digits in 11 characters, as numbers of cards, accounts and phones have; years have not."""
+    """The form `number`: 9 digits in 11 characters, as cards and accounts have, and times of day have not."""
     # Imported here: only who reads data needs it.
     import numpy as np  # noqa: PLC0415  # see above
 
@@ -104,6 +107,8 @@ class _Automata(NamedTuple):
     utf8: Sequence[ahocorasick_rs.BytesAhoCorasick]
     escaped: Sequence[ahocorasick_rs.BytesAhoCorasick]
     at: ahocorasick_rs.BytesAhoCorasick
+    plus: ahocorasick_rs.BytesAhoCorasick
+    """The form `phone`: a plus sign and a digit, and then the rest of a country's code."""
     fence: ahocorasick_rs.BytesAhoCorasick
 
 
@@ -128,5 +133,6 @@ def _automata() -> _Automata:
         # backslash that all begin with.
         escaped=[made([clue.removeprefix(b"\\") for clue in CLUES if _ESCAPE in clue])],
         at=made([b"@"]),
+        plus=made([b"+%d" % digit for digit in range(1, 10)]),
         fence=made([_FENCE]),
     )

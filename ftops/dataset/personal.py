@@ -174,7 +174,7 @@ def no_social_security_number_is_told(said: tuple[Said, ...]) -> Iterator[Findin
 
 @content_rule(
     "data-phone-number",
-    forms=("number",),
+    forms=("phone",),
     threshold="10 to 15 digits in groups after a plus sign and the code of a country",
     why=_WHY,
     fix=_FIX,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ftops.dataset.said import Said
 
 Subject = TypeVar("Subject")
-Form = Literal["address", "fence", "number"]
+Form = Literal["address", "fence", "number", "phone"]
 
 _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,40}")
 
