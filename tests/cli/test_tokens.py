@@ -217,8 +217,9 @@ def test_a_real_job_is_billed_for_the_tokens_that_were_counted(shop: Shop, run: 
             {**row, "non_preferred_output": [{"role": "assistant", "content": f"no {index}"}]} for index in range(10)
         ]
     else:
+        row = {"messages": [*told, {**answer[0], "weight": 0}, told[1], *answer]}
         rows = [
-            *({"messages": [*told, {**answer[0], "weight": 0}, told[1], *answer]} for _ in range(9)),
+            *[row] * 9,
             {"messages": [told[1], call], "tools": tools},
             {"messages": [told[1], {"role": "assistant", "content": "x" * 9000}]},
         ]
