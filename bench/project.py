@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftops.datafiles import read_data
 from ftops.lockfile import CheckpointRecord, Chosen, Generation, JobRecord, Lockfile, encode, with_generation
 from ftops.plan.desired import resolve
-from ftops.project import open_project, read_data, read_specs
+from ftops.project import open_project, read_specs
 
 if TYPE_CHECKING:
     from ftops.plan.desired import Desired
@@ -37,7 +38,7 @@ def write_project(folder: Path, count: int) -> None:
         (data / f"{name}.jsonl").write_text("".join(_row(number, row) for row in range(EXAMPLES)), encoding="utf-8")
     project = open_project(folder)
     specs = read_specs(project)
-    files, _ = read_data(project, specs)
+    files = read_data(project, specs, {}, folder).files
     lock = Lockfile(target=project.target.name)
     for each in resolve(specs, files, config=project.config, target=project.target, recorded=lock):
         lock = with_generation(lock, each.name, _trained(each))

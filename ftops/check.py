@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final, cast
 import orjson
 
 from ftops.dataset.columns import Columns, ColumnWriter
-from ftops.dataset.gather import Counting
 from ftops.dataset.guess import guess_format
 from ftops.dataset.lengths import Lengths, cut_rows, lengths_of, tokens_cut_at
 from ftops.dataset.limits import row_count_problems
 from ftops.dataset.lines import read_blocks
 from ftops.dataset.said import said_in
 from ftops.dataset.scan import scan
+from ftops.dataset.tokens.base import Counting, row_tokens_max
 from ftops.dataset.whole.check import project_problems, whole_problems
 from ftops.dataset.whole.duplicates import duplicates
 from ftops.dataset.whole.leaks import NamedFile
@@ -179,7 +179,7 @@ def _check_file(
         others += duplicates(columns, subject.path)
     else:
         others += whole_problems(columns, subject.path, _row_reader(subject, columns))
-        others += cut_rows(columns, subject.path, model=model, most=base.row_tokens_max)
+        others += cut_rows(columns, subject.path, model=model, most=row_tokens_max(base, found.format))
     checked = Checked(
         subject=subject,
         method=method,
@@ -188,7 +188,7 @@ def _check_file(
         bytes=found.bytes,
         rows=found.rows,
         lengths=lengths,
-        estimates=_estimates(columns, method, options) if lengths and subject.role == "training" else (),
+        estimates=_estimates(columns, method, found.format, options) if lengths and subject.role == "training" else (),
         problems=_wanted((*found.problems, *others), options.ignored | subject.ignored),
         counts=found.counts | Counter(problem.code for problem in others),
     )
@@ -206,7 +206,7 @@ def _base(options: Options) -> tuple[str, Base]:
     return found
 
 
-def _estimates(columns: Columns, method: MethodName, options: Options) -> tuple[Estimate, ...]:
+def _estimates(columns: Columns, method: MethodName, format_: Format, options: Options) -> tuple[Estimate, ...]:
     """What the model that was asked for costs, or each of OpenAI's that counts tokens alike and trains by *method*."""
     asked = _base(options)
     bases = [asked] if options.model else profile(OPENAI).bases.items()
@@ -218,7 +218,10 @@ def _estimates(columns: Columns, method: MethodName, options: Options) -> tuple[
             alias=aliases.get(model, model),
             base=base,
             cost=training_cost(
-                base, method=method, rows=columns.rows, tokens_an_epoch=tokens_cut_at(columns, base.row_tokens_max)
+                base,
+                method=method,
+                rows=columns.rows,
+                tokens_an_epoch=tokens_cut_at(columns, row_tokens_max(base, format_)),
             ),
         )
         for model, base in bases

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ftops.dataset.columns import Columns, ColumnWriter
 from ftops.dataset.diff import DataDiff, diff
 from ftops.dataset.guess import guess_format
-from ftops.dataset.gather import Counting
+from ftops.dataset.tokens.base import Counting
 from ftops.dataset.samples import Samples, Version, read_samples
 from ftops.dataset.scan import EMPTY, scan
 from ftops.dataset.tokens.base import Base

@@ -142,7 +142,7 @@ def _built(
     key = build_key(dataset.recipe, sources)
     manifest = _known(project, dataset, key)
     is_new = manifest is None and not only_look
-    locate = _locator(dataset)
+    locate = place_in(dataset)
     if is_new:
         if tell is not None:
             tell(dataset)
@@ -247,7 +247,7 @@ def _sha256(project: Project, path: str, cache: FileCache[str]) -> str:
     return digest.hexdigest()
 
 
-def _locator(dataset: Dataset) -> Callable[[str, int | None], Place]:
+def place_in(dataset: Dataset) -> Callable[[str, int | None], Place]:
     """Gives the place of a field, or of a character in its text, counted from 0; `field:` is where its text begins."""
     texts = {"sql": dataset.recipe.sql, "filter": dataset.recipe.filter}
     texts |= {f"splits.{name}": text for name, text in dataset.recipe.splits.items()}

@@ -30,6 +30,8 @@ class DataFile(_Value, frozen=True, kw_only=True):
     """64 hexadecimal digits, of the bytes that are uploaded."""
     bytes: int
     rows: int
+    tokens: int | None = None
+    """Of all rows, uncut, as the base model's tokenizer counts them; None in what an older ftops recorded."""
     file_id: str | None = None
     """The provider's id, once uploaded."""
 

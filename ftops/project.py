@@ -15,12 +15,9 @@ import orjson
 
 from ftops import __version__
 from ftops.dataset.builds.manifest import split_path
-from ftops.dataset.limits import row_count_problems
 from ftops.dataset.lines import ROW_BYTES_MAX
-from ftops.dataset.scan import RULES_VERSION, Scan, scan
-from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
+from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.filecache import FileCache
-from ftops.lockfile import DataFile
 from ftops.lockstore import lock_name
 from ftops.spec.config import Config, Target, parse_config
 from ftops.spec.graph import linked
@@ -29,11 +26,10 @@ from ftops.spec.nearest import nearest
 from ftops.spec.parse import parse_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-    from ftops.dataset.limits import Use
-    from ftops.lockfile import Inputs
+    from ftops.lockfile import DataFile, Inputs
 
 CONFIG_FILE = "ftops.yaml"
 SPEC_ENDINGS = (".yaml", ".yml")
@@ -134,44 +130,6 @@ def read_declared(project: Project) -> Declared:
     return linked(files)
 
 
-def read_data(
-    project: Project, specs: Iterable[Spec], built: Mapping[str, str] | None = None
-) -> tuple[dict[str, DataFile], tuple[Diagnostic, ...]]:
-    """The data files of *specs* by name, and warnings about them; only files that changed are read.
-
-    Args:
-        project: Where they are.
-        specs: Whose data are read.
-        built: Where the splits of datasets lie, by name; every other name is a path.
-
-    Raises:
-        ProblemsError: With all problems of all files: nothing is uploaded that the provider would refuse.
-    """
-    cache = FileCache.load(project.state / "cache", "data", f"{__version__} {RULES_VERSION}", Scan)
-    scans: dict[tuple[str, str], Scan] = {}
-    files: dict[str, DataFile] = {}
-    # Each problem once, in the order of the specs, however many specs share a file.
-    problems: dict[Diagnostic, None] = {}
-    for spec in specs:
-        method = spec.method.type
-        for use, name in _data_of(spec):
-            path = (built or {}).get(name, name)
-            try:
-                result = scans.get((path, method)) or _scan(project.root, path, method, cache)
-            except ProblemsError as error:
-                problems |= dict.fromkeys(_at_spec(each, spec, name) for each in error.problems)
-                continue
-            scans[path, method] = result
-            problems |= dict.fromkeys(result.problems)
-            problems |= dict.fromkeys(row_count_problems(result.rows, path=path, method=method, use=use))
-            files[name] = DataFile(path=name, sha256=result.sha256, bytes=result.bytes, rows=result.rows)
-    cache.save(keep_unused=True)
-    found = tuple(problems)
-    if any(problem.severity is Severity.ERROR for problem in found):
-        raise ProblemsError(*found)
-    return files, found
-
-
 def located(file: DataFile) -> str:
     """Where *file* lies, relative to the repository: a built split has another path for every content."""
     found = split_of(file.path)
@@ -253,12 +211,6 @@ def _cannot_list(error: OSError) -> None:
         raise ProblemsError(_unreadable(Path(error.filename).name, error))
 
 
-def _data_of(spec: Spec) -> Iterator[tuple[Use, str]]:
-    yield "training", spec.training_file
-    if spec.validation_file:
-        yield "validation", spec.validation_file
-
-
 def _read_spec(root: Path, path: str, cache: FileCache[Declared]) -> Declared:
     if not _is_utf8(path):
         raise ProblemsError(_unspeakable(path))
@@ -270,18 +222,6 @@ def _read_spec(root: Path, path: str, cache: FileCache[Declared]) -> Declared:
         declared = parse_file(stream.read(SPEC_BYTES_MAX + 1), path)
     cache.put(path, status, declared, read_at)
     return declared
-
-
-def _scan(root: Path, path: str, method: str, cache: FileCache[Scan]) -> Scan:
-    key = f"{method}:{path}"
-    with open_inside(root, path) as stream:
-        status = os.fstat(stream.fileno())
-        if known := cache.get(key, status):
-            return known
-        read_at = time.time_ns()
-        result = scan(stream, path, method)
-    cache.put(key, status, result, read_at)
-    return result
 
 
 @contextmanager
@@ -317,16 +257,6 @@ def _with_source(root: Path, problem: Diagnostic) -> Diagnostic:
         # It changed since it was parsed, or breaks its lines in another way than most.
         return problem
     return replace(problem, place=replace(place, source=source))
-
-
-def _at_spec(problem: Diagnostic, spec: Spec, path: str) -> Diagnostic:
-    """Point at the line of the spec that names a file which cannot be read."""
-    field = "training_file" if spec.training_file == path else "validation_file"
-    span = spec.places.get(field)
-    if span is None:
-        return problem
-    place = Place(path=spec.path, line=span.line, column=span.column, end_column=span.end_column)
-    return replace(problem, place=place)
 
 
 def _unreadable(path: str, error: Exception) -> Diagnostic:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from ftops.apply import Applier
 from ftops.create import Creator, Ledger
+from ftops.datafiles import read_data
+from ftops.dataset.tokens.base import models_folder
 from ftops.datasets import built_for
 from ftops.diagnostics import Diagnostic, ProblemsError, Severity
 from ftops.git import head_commit, origin_name
@@ -24,13 +26,14 @@ from ftops.plan.fit import unfit
 from ftops.plan.observed import UNFINISHED, Observed, State, state_of
 from ftops.plan.plan import Plan, checksum, select
 from ftops.plan.rebuild import rebuilt, unrecorded
-from ftops.project import Project, read_data, read_declared, with_source
+from ftops.project import Project, read_declared, with_source
 from ftops.remote.connect import connect
 from ftops.remote.profiles import profile
 from ftops.upload import Uploader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from ftops.clock import Clock
     from ftops.plan.changes import Outcome
@@ -78,7 +81,7 @@ def plan(world: World, options: Options, *, refresh: bool = False) -> Plan:
     """
     store = world.store()
     recorded = store.read()
-    wanted = _gather(world.project, recorded)
+    wanted = _gather(world, recorded)
     planned = _plan(wanted, recorded, _observe(world.provider, wanted, recorded) if refresh else None, options)
     # A look at what was changed by hand does no harm; to write over it would, so there it is an error.
     edited = tuple(replace(problem, severity=Severity.WARNING) for problem in verify(recorded, store.name))
@@ -96,7 +99,7 @@ def apply(
     store = world.store()
     with store.exclusive():
         recorded = _verified(store)
-        wanted = _gather(world.project, recorded)
+        wanted = _gather(world, recorded)
         now = _plan(wanted, recorded, _observe(provider, wanted, recorded), options)
         if now.checksum != planned.checksum:
             raise ProblemsError(_stale(), exit_code=3)
@@ -114,7 +117,7 @@ def reconcile(
     store = world.store()
     with store.exclusive():
         recorded = _verified(store)
-        wanted = _gather(world.project, recorded)
+        wanted = _gather(world, recorded)
         observed = _observe(provider, wanted, recorded)
         applier = _applier(world, provider, store, recorded)
         found = _plan(wanted, recorded, observed, options)
@@ -140,7 +143,7 @@ def rebuild(world: World, recorded: Lockfile, *, provider: Provider, store: Lock
         edited = broken(recorded)
         whole = {name: entry for name, entry in recorded.models.items() if name not in edited}
         recorded = Lockfile(target=recorded.target, models=whole)
-        wanted = _gather(world.project, recorded)
+        wanted = _gather(world, recorded)
         observed = _observe(provider, wanted, recorded)
         missing = unrecorded(recorded, observed.jobs)
         checkpoints = {job.id: provider.checkpoints(job.id) for job in missing if job.state in ENDED_WITH_CHECKPOINTS}
@@ -169,22 +172,23 @@ class _Wanted:
     warnings: tuple[Diagnostic, ...]
 
 
-def _gather(project: Project, recorded: Lockfile) -> _Wanted:
+def _gather(world: World, recorded: Lockfile) -> _Wanted:
     try:
-        return _read(project, recorded)
+        return _read(world.project, recorded, models_folder(world.environ))
     except ProblemsError as error:
-        raise ProblemsError(*with_source(project, error.problems), exit_code=error.exit_code) from None
+        raise ProblemsError(*with_source(world.project, error.problems), exit_code=error.exit_code) from None
 
 
-def _read(project: Project, recorded: Lockfile) -> _Wanted:
+def _read(project: Project, recorded: Lockfile, models: Path) -> _Wanted:
     declared = read_declared(project)
     built, of_builds = built_for(project, declared)
-    files, of_data = read_data(project, declared.specs, built)
-    desired = resolve(declared.specs, files, config=project.config, target=project.target, recorded=recorded)
+    data = read_data(project, declared.specs, built, models)
+    desired = resolve(declared.specs, data.files, config=project.config, target=project.target, recorded=recorded)
+    desired = tuple(replace(each, cost=data.costs.get(each.name)) for each in desired)
     dialect = profile(project.target.profile)
     if problems := unfit(desired, project.target, methods=dialect.methods, models=dialect.models):
         raise ProblemsError(*problems)
-    return _Wanted(target=project.target.name, desired=desired, warnings=(*of_builds, *of_data))
+    return _Wanted(target=project.target.name, desired=desired, warnings=(*of_builds, *data.warnings))
 
 
 def _observe(provider: Provider, wanted: _Wanted, recorded: Lockfile) -> Observed:

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from ftops.dataset.guess import family_of, guess_role
 from ftops.dataset.whole.leaks import FileUse
+from ftops.datasets import built_for
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.project import open_inside, read_declared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
     from ftops.dataset.guess import MethodName, Role
     from ftops.project import Project
-    from ftops.spec.model import Spec
 
 DATA_ENDING: Final = ".jsonl"
 
@@ -29,8 +30,10 @@ class Subject:
     """A file to check."""
 
     path: str
-    """As people name it."""
+    """As people name it; relative to the project's root in a project."""
     file: Path
+    root: Path | None = None
+    """Of the project, which the file must lie in; None without a project."""
     method: MethodName | None = None
     """None: its rows decide."""
     uses: tuple[FileUse, ...]
@@ -39,6 +42,8 @@ class Subject:
     """Neither a spec nor its name tells what the file is for."""
     ignored: frozenset[str] = frozenset()
     """Codes of checks that are switched off for this file."""
+    is_built: bool = False
+    """It was made from other files, which alone can be mended."""
 
     @property
     def role(self) -> Role:
@@ -65,25 +70,40 @@ def subjects_at(paths: Sequence[str], method: MethodName | None) -> tuple[tuple[
     return tuple(found.values()), tuple(problems)
 
 
-def subjects_of(project: Project, specs: Iterable[Spec]) -> tuple[Subject, ...]:
-    """The data of all *specs*, in their order, once for each method by which a file is used.
+def subjects_of(project: Project) -> tuple[tuple[Subject, ...], tuple[Diagnostic, ...]]:
+    """The data of all specs of *project*, in their order, once for each method by which a file is used.
 
-    A check is switched off for a file if all specs that use it say so.
+    What specs train on and what is stale is built, with the warnings that come of it. A check is switched off for a
+    file if all specs that use it say so.
+
+    Raises:
+        ProblemsError: The project's own files have problems.
     """
+    declared = read_declared(project)
+    built, warnings = built_for(project, declared)
     uses: dict[tuple[str, MethodName], list[FileUse]] = {}
     ignored: dict[tuple[str, MethodName], frozenset[str]] = {}
-    for spec in specs:
+    for spec in declared.specs:
         data: list[tuple[Role, str | None]] = [("training", spec.training_file), ("validation", spec.validation_file)]
-        for role, path in data:
-            if path:
-                key = path, spec.method.type
+        for role, name in data:
+            if name:
+                key = name, spec.method.type
                 uses.setdefault(key, []).append(FileUse(spec=spec.name, role=role))
                 off = frozenset(each.code for each in spec.ignored)
                 ignored[key] = ignored.get(key, off) & off
-    return tuple(
-        Subject(path=path, file=project.root / path, method=method, uses=tuple(found), ignored=ignored[path, method])
-        for (path, method), found in uses.items()
+    subjects = (
+        Subject(
+            path=built.get(name, name),
+            file=project.root / built.get(name, name),
+            root=project.root,
+            method=method,
+            uses=tuple(found),
+            ignored=ignored[name, method],
+            is_built=name in built,
+        )
+        for (name, method), found in uses.items()
     )
+    return tuple(subjects), warnings
 
 
 @contextmanager
@@ -91,8 +111,12 @@ def open_data(subject: Subject) -> Iterator[BinaryIO]:
     """Open an ordinary file.
 
     Raises:
-        ProblemsError: It is missing, is a pipe or a device, or cannot be read.
+        ProblemsError: It is missing, is a pipe or a device, cannot be read, or leads out of the project.
     """
+    if subject.root:
+        with open_inside(subject.root, subject.path) as stream:
+            yield stream
+        return
     try:
         # O_NONBLOCK: a FIFO is seen to be one instead of being waited for.
         stream = os.fdopen(os.open(subject.file, os.O_RDONLY | os.O_NONBLOCK), "rb")

@@ -58,13 +58,13 @@ def check(
     """
     from ftops import check as checks  # noqa: PLC0415  # commands load what they use
     from ftops.cli.watch import watched  # noqa: PLC0415
-    from ftops.dataset.tokens.bpe import models_folder  # noqa: PLC0415
+    from ftops.dataset.tokens.base import models_folder  # noqa: PLC0415
     from ftops.subjects import subjects_at  # noqa: PLC0415
 
     if as_json and shape != "text":
         raise click.UsageError("--json and --format exclude each other")
     _model_is_known(model)
-    subjects, problems = subjects_at(paths, method) if paths else (_of_the_project(method), ())
+    subjects, problems = subjects_at(paths, method) if paths else _of_the_project(method)
     mended = _mended(subjects) if fix else _Mended(subjects)
     options = checks.Options(models=models_folder(os.environ), model=model, is_quick=quick, ignored=frozenset(ignored))
     report = checks.check(mended.subjects, options, lambda subject, stream: watched(stream, subject.path))
@@ -93,7 +93,7 @@ def _mended(subjects: Sequence[Subject]) -> _Mended:
     problems: list[Diagnostic] = []
     for subject in subjects:
         try:
-            if new := mend_file(subject):
+            if not subject.is_built and (new := mend_file(subject)):
                 new_files[subject] = new
         except ProblemsError as error:
             # What cannot be read is told by the check itself.
@@ -102,14 +102,14 @@ def _mended(subjects: Sequence[Subject]) -> _Mended:
     return _Mended(tuple(ours), tuple(new_files.values()), tuple(problems))
 
 
-def _of_the_project(method: str | None) -> tuple[Subject, ...]:
-    """The data of all specs of the project that the current folder lies in.
+def _of_the_project(method: str | None) -> tuple[tuple[Subject, ...], tuple[Diagnostic, ...]]:
+    """The data of all specs of the project that the current folder lies in, and warnings about it.
 
     Raises:
         click.UsageError: There is no project, or a method was given, which specs say themselves.
         ProblemsError: The project has problems of its own, or no data.
     """
-    from ftops.project import open_project, read_specs  # noqa: PLC0415
+    from ftops.project import open_project  # noqa: PLC0415
     from ftops.subjects import subjects_of  # noqa: PLC0415  # only without paths
 
     if method:
@@ -123,8 +123,9 @@ def _of_the_project(method: str | None) -> tuple[Subject, ...]:
             "name a file or a folder, such as `ftops check train.jsonl`; without one, the data of a project is "
             "checked, and there is no project here"
         ) from None
-    if subjects := subjects_of(project, read_specs(project)):
-        return subjects
+    subjects, warnings = subjects_of(project)
+    if subjects:
+        return subjects, warnings
     raise ProblemsError(
         Diagnostic(
             code="check-nothing",

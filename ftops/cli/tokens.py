@@ -74,9 +74,9 @@ def _base_of(model: str) -> tuple[str, Base]:
 
 
 def _counted(stream: BinaryIO, file: str, model: str, base: Base) -> Counted:
-    from ftops.dataset.gather import Counting  # noqa: PLC0415
+    from ftops.dataset.tokens.base import Counting  # noqa: PLC0415
     from ftops.dataset.guess import guess_format  # noqa: PLC0415  # commands load what they use
-    from ftops.dataset.tokens.bpe import models_folder  # noqa: PLC0415
+    from ftops.dataset.tokens.base import models_folder  # noqa: PLC0415
     from ftops.dataset.tokens.tokenizer import tokenizer  # noqa: PLC0415
     from ftops.dataset.tokens.totals import read_totals  # noqa: PLC0415
     from ftops.plan.cost import training_cost  # noqa: PLC0415
@@ -99,7 +99,7 @@ def _counted(stream: BinaryIO, file: str, model: str, base: Base) -> Counted:
 def _row_counted(stream: BinaryIO, file: str, line: int, model: str, base: Base) -> RowCounted:
     from ftops.dataset.formats import format_of  # noqa: PLC0415  # commands load what they use
     from ftops.dataset.guess import guess_format  # noqa: PLC0415
-    from ftops.dataset.tokens.bpe import models_folder  # noqa: PLC0415
+    from ftops.dataset.tokens.base import models_folder  # noqa: PLC0415
     from ftops.dataset.tokens.spans import spans_of  # noqa: PLC0415
     from ftops.dataset.tokens.stretches import sequences_in  # noqa: PLC0415
     from ftops.dataset.tokens.template import template_of  # noqa: PLC0415

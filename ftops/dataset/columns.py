@@ -16,7 +16,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import BinaryIO, TypeAlias
+    from typing import IO, TypeAlias
 
     from numpy.typing import NDArray
 
@@ -69,7 +69,7 @@ _START: Final = dict(zip(COLUMNS, accumulate(_ROW_BYTES.values(), initial=0), st
 class ColumnWriter:
     """Writes columns group by group, so that no more than a group of rows is held."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._groups: list[int] = []
 
@@ -100,7 +100,7 @@ class ColumnWriter:
 class Columns:
     """The columns of a file, read one at a time: memory grows with rows, by 4 or 8 bytes each (64 for sketches)."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         """Take *stream*, seekable, which must stay open.
 
         Raises:

@@ -19,27 +19,17 @@ from ftops.dataset.traits import endings, scripts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ftops.dataset.columns import Column
     from ftops.dataset.formats import Format
     from ftops.dataset.meaning import Meaning
     from ftops.dataset.simple import Simple
-    from ftops.dataset.tokens.base import Base
+    from ftops.dataset.tokens.base import Counting
     from ftops.dataset.tokens.count import StretchLike
     from ftops.dataset.tokens.template import Template
     from ftops.dataset.tokens.tokenizer import Tokenizer
 
     Columns: TypeAlias = dict[str, Column]
-
-
-class Counting(NamedTuple):
-    """How tokens are counted."""
-
-    base: Base
-    """The base model whose tokens they are."""
-    models: Path
-    """The folder of the local models, whose files hold their tokenizers."""
 
 
 class Looked(NamedTuple):

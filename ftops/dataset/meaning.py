@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 import xxhash
 
+from ftops.dataset.simple import hash_of_instructions
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,7 +54,7 @@ def meaning_of(row: dict[str, object], format_: Format, said: Sequence[Said]) ->
     return Meaning(
         _hash(_canonical(prompt)),
         _hash(_canonical(answer)),
-        _hash(_canonical(system)) if system else 0,
+        _system_hash(messages, system),
         asked[-1] if asked else "",
         learnt[-1] if learnt else "",
     )
@@ -75,6 +77,18 @@ def _parts(row: dict[str, object], format_: Format) -> tuple[object, object, lis
             messages = _messages(row)
             others = {key: value for key, value in row.items() if key != "messages"}
             return [messages[:-1], others], messages[-1:], messages
+
+
+def _system_hash(messages: list[object], system: list[dict[str, object]]) -> int:
+    """As simple rows have it where the instructions are simple, whatever else the row holds."""
+    texts = [(str(each["role"]), str(each["content"])) for each in system if _is_simple(each)]
+    if len(texts) == len(system) and messages[: len(system)] == system:
+        return hash_of_instructions(texts)
+    return _hash(_canonical(system)) if system else 0
+
+
+def _is_simple(message: dict[str, object]) -> bool:
+    return message.keys() == {"role", "content"} and isinstance(message["content"], str) and message["content"] != ""
 
 
 def _messages(value: object) -> list[object]:

@@ -20,6 +20,7 @@ from ftops.dataset.formats import (
     wrong_format,
 )
 from ftops.dataset.gather import Looked, columns_of_looked, columns_of_simple, together
+from ftops.dataset.grader import missing_fields
 from ftops.dataset.keys import DUPLICATE_KEY, duplicate_keys
 from ftops.dataset.lines import ROW_BYTES_MAX, Block
 from ftops.dataset.meaning import meaning_of
@@ -37,9 +38,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ftops.dataset.columns import Column
-    from ftops.dataset.gather import Counting
+    from ftops.dataset.grader import Field
     from ftops.dataset.said import Said
     from ftops.dataset.simple import Simple
+    from ftops.dataset.tokens.base import Counting
 
     Numbers: TypeAlias = NDArray[np.int64]
 
@@ -79,6 +81,8 @@ class Want(NamedTuple):
     """Whether rows are taken apart."""
     counting: Counting | None = None
     """If None, rows are held against no heuristics, and have neither tokens nor sketches: that is what takes time."""
+    graded: tuple[Field, ...] = ()
+    """What the grader reads of each row, for the method `reinforcement`."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -257,6 +261,8 @@ class _Reader:
         elif not self._is_plain(content):
             for fault, finding in format_breaches(row, self._wanted):
                 yield fault.at(place, finding.summary, fix=finding.fix)
+        for fault, finding in missing_fields(row, self._want.graded):
+            yield fault.at(place, finding.summary)
 
     def _heed(self, said: tuple[Said, ...], content: bytes, line: int) -> None:
         """Hold a row with a clue against the heuristics."""

@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from ftops.dataset.columns import Column, ColumnWriter
-    from ftops.dataset.gather import Counting
-
-RULES_VERSION = "2"
-"""Raised with every change of a rule or of Scan, so that no cache gives what older rules found."""
+    from ftops.dataset.columns import ColumnWriter
+    from ftops.dataset.grader import Field
+    from ftops.dataset.tokens.base import Counting
 
 EMPTY = Fault(
     code="data-empty",
@@ -49,19 +47,6 @@ MORE_PROBLEMS = Fault(
 )
 
 
-class Tokens(msgspec.Struct, frozen=True, kw_only=True):
-    """Of all rows of a file, before any is cut."""
-
-    total: int
-    trained: int
-    """Those that the model learns to say."""
-    longest: int
-    """Of one row."""
-    tokenizer: str
-    histogram: tuple[int, ...]
-    """Rows with less than 2, less than 4, less than 8 tokens, and so on: each row counts once."""
-
-
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """What one reading of a file found; a value that may be kept as long as the bytes and the method are the same."""
 
@@ -76,8 +61,6 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of the file, at most PROBLEMS_MAX of a code, and at the end those of the file as a whole."""
     counts: dict[str, int] = {}
     """How many problems there are by code, the ones not kept included."""
-    tokens: Tokens | None = None
-    """None if they were not counted."""
 
 
 def scan(
@@ -87,6 +70,7 @@ def scan(
     columns: ColumnWriter | None = None,
     *,
     counting: Counting | None = None,
+    graded: tuple[Field, ...] = (),
     file: Path | None = None,
 ) -> Scan:
     """Read *stream* to its end, once and in bounded memory, and hold its rows against the rules of *method*.
@@ -96,7 +80,8 @@ def scan(
         path: As diagnostics name the file.
         method: `supervised`, `dpo` or `reinforcement`.
         columns: Takes the rows, column by column.
-        counting: How tokens are counted; without it neither tokens nor sketches are made, which takes half the time.
+        counting: How tokens are counted; without it no heuristics are asked, and there are neither tokens nor sketches.
+        graded: What the grader reads of each row, for the method `reinforcement`.
         file: Where the stream's file can be opened again, so that all cores may read it if that is worth while.
 
     Raises:
@@ -109,10 +94,8 @@ def scan(
         digest.update(chunk)
         size += len(chunk)
 
-    whole, want = (
-        _Whole(path, columns, counting),
-        Want(path, method, columns is not None or counting is not None, counting),
-    )
+    whole = _Whole(path, columns)
+    want = Want(path, method, columns=bool(columns or counting), counting=counting, graded=graded)
     workers = workers_for(os.fstat(stream.fileno()).st_size) if file else 1
     with without_collection():
         if file and workers > 1:
@@ -124,24 +107,17 @@ def scan(
     return whole.as_scan(sha256=digest.hexdigest(), size=size)
 
 
-_BINS = 33
-"""Of the histogram: as many as numbers of 32 bits have lengths."""
-
-
 class _Whole:
     """What is known of a file so far, from its parts in their order."""
 
-    def __init__(self, path: str, columns: ColumnWriter | None, counting: Counting | None) -> None:
+    def __init__(self, path: str, columns: ColumnWriter | None) -> None:
         self._is_json_lines = True
         self._path = path
         self._columns = columns
-        self._counting = counting
         self._lines = self._rows = 0
         self._format: Format = "unknown"
         self._found = Found()
         self._blank_lines = self._first_blank_line = 0
-        self._tokens = self._trained = self._longest = 0
-        self._histogram = np.zeros(_BINS, dtype=np.int64)
 
     def take(self, part: Part) -> None:
         if not self._is_json_lines:
@@ -153,20 +129,10 @@ class _Whole:
         self._blank_lines += part.blank_lines
         if self._format == "unknown":
             self._format = part.format
-        if part.columns:
-            self._take_columns(part.columns)
+        if self._columns and part.columns:
+            self._columns.add({**part.columns, "line": part.columns["line"] + np.uint32(self._lines)})
         self._lines += part.lines
         self._rows += part.rows
-
-    def _take_columns(self, group: dict[str, Column]) -> None:
-        if self._columns:
-            self._columns.add({**group, "line": group["line"] + np.uint32(self._lines)})
-        tokens = group["tokens"]
-        if len(tokens):
-            self._tokens += int(tokens.sum(dtype=np.int64))
-            self._trained += int(group["trained"].sum(dtype=np.int64))
-            self._longest = max(self._longest, int(tokens.max()))
-            self._histogram += np.bincount(np.frexp(tokens)[1], minlength=len(self._histogram))
 
     def as_scan(self, *, sha256: str, size: int) -> Scan:
         problems, counts = list(self._found.kept), self._found.counts
@@ -190,17 +156,4 @@ class _Whole:
             format=self._format,
             problems=tuple(problems),
             counts=dict(counts),
-            tokens=self._all_tokens(),
-        )
-
-    def _all_tokens(self) -> Tokens | None:
-        if self._counting is None:
-            return None
-        used = int(np.max(np.nonzero(self._histogram)[0], initial=-1)) + 1
-        return Tokens(
-            total=self._tokens,
-            trained=self._trained,
-            longest=self._longest,
-            tokenizer=self._counting.base.tokenizer,
-            histogram=tuple(self._histogram[1:used].tolist()),
         )

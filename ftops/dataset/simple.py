@@ -145,6 +145,15 @@ def hashes_of(rows: Simple) -> Hashes:
     )
 
 
+def hash_of_instructions(texts: Sequence[tuple[str, str]]) -> int:
+    """Hash the roles and texts that a row begins with as `hashes_of` does, for rows that are not simple otherwise."""
+    if not texts:
+        return 0
+    hashed = np.array([_hash(text.encode()) for _, text in texts], np.uint64)
+    keys = _ROLE_KEYS[np.array([_CODES[role] * 2 for role, _ in texts], np.int64)]
+    return int(((hashed ^ keys) * _place_keys(len(texts))).sum(dtype=np.uint64))
+
+
 _hash = xxhash.xxh3_64_intdigest
 _ODD: Final = 0x9E37_79B9_7F4A_7C15
 _ROLE_KEYS: Final = np.array([_hash(b"%d" % code) for code in range(2 * len(ROLES))], np.uint64)

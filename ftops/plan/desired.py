@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ftops.digest import Digest
+    from ftops.plan.cost import Cost
     from ftops.spec.config import AliasTarget, Config, Target
 
 
@@ -26,6 +27,8 @@ class Desired:
     spec: Spec
     inputs: Inputs
     digest: Digest
+    cost: Cost | None = None
+    """What training is estimated to cost."""
 
     @property
     def name(self) -> str:

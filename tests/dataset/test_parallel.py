@@ -15,7 +15,7 @@ import pytest
 
 from ftops.dataset import parallel
 from ftops.dataset.columns import COLUMNS, Columns, ColumnWriter
-from ftops.dataset.gather import Counting
+from ftops.dataset.tokens.base import Counting
 from ftops.dataset.rows import Want
 from ftops.dataset.scan import Scan, scan
 from ftops.dataset.tokens.base import Base

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from datetime import date  # noqa: TC003  # msgspec reads the annotations
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ftops.dataset.formats import Format
+
+SMOLLM2: Final = "smollm2-135m-instruct"
+SMOLLM2_FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
+"""The model's file, which holds its tokenizer, as the local server keeps it."""
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,3 +48,25 @@ def row_tokens_max(base: Base, format_: Format) -> int | None:
     if base.row_tokens_max is None:
         return None
     return base.row_tokens_max * (2 if format_ == "preference" else 1)
+
+
+class Counting(NamedTuple):
+    """How tokens are counted."""
+
+    base: Base
+    """The base model whose tokens they are."""
+    models: Path
+    """The folder of the local models' files."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the tokenizer's file is here, if it is in one; otherwise counts are an estimate."""
+        return self.base.tokenizer != SMOLLM2 or (self.models / SMOLLM2_FILE).exists()
+
+
+def models_folder(environ: Mapping[str, str]) -> Path:
+    """Where the local server keeps model files: `FTOPS_MODELS_DIR`, or `ftops/models` in the user's cache."""
+    if chosen := environ.get("FTOPS_MODELS_DIR"):
+        return Path(chosen)
+    cache = environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "ftops" / "models"

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ftops.dataset.tokens.gguf import read_gguf_strings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
     from tiktoken import Encoding
 
 _WORD: Final = r"\p{N}|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+"
 """GPT-2's pattern on what lies between digits, which are cut off first, each by itself."""
 _WORDS_REMEMBERED: Final = 100_000
-
-
-def models_folder(environ: Mapping[str, str]) -> Path:
-    """Where the local server keeps model files: `FTOPS_MODELS_DIR`, or `ftops/models` in the user's cache."""
-    if chosen := environ.get("FTOPS_MODELS_DIR"):
-        return Path(chosen)
-    cache = environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "ftops" / "models"
 
 
 class Bpe:

@@ -6,15 +6,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ftops.dataset.tokens.base import SMOLLM2, SMOLLM2_FILE
 from ftops.dataset.tokens.bpe import Bpe, read_bpe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-SMOLLM2 = "smollm2-135m-instruct"
-SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-"""As the local server keeps it."""
 TOKENIZERS = ("o200k_base", "cl100k_base", "tiny-byte-90k", SMOLLM2)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from ftops.dataset.formats import Format
-    from ftops.dataset.gather import Counting
+    from ftops.dataset.tokens.base import Counting
 
 LONGEST_ROWS: Final = 5
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftops.dataset.tokens.bpe import models_folder, read_bpe
-from ftops.dataset.tokens.tokenizer import SMOLLM2, SMOLLM2_FILE, TOKENIZERS, tokenizer
+from ftops.dataset.tokens.base import SMOLLM2, SMOLLM2_FILE, models_folder
+from ftops.dataset.tokens.bpe import read_bpe
+from ftops.dataset.tokens.tokenizer import TOKENIZERS, tokenizer
 from ftops.server.train.base import load_base
 from ftops.server.train.tokenizer import _BYTE_CHARACTERS as BYTE_LETTERS
 from ftops.server.train.tokenizer import BpeTokenizer, ByteTokenizer

@@ -1,0 +1,90 @@
+"""Columns of data files that were read, kept by content, so that a file is compared again without being read again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from ftops.dataset.columns import Columns, ColumnWriter
+from ftops.dataset.version import RULES_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+BYTES_MAX: Final = 1 << 30
+"""Of all columns together, some 8 million rows; the ones that were not asked for longest go first."""
+UNUSED_SECONDS_MAX: Final = 30 * 24 * 3600
+ENDING: Final = ".rows"
+
+
+class RowStore:
+    """A folder of columns, one file for each content and way of reading it. Always safe to delete."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def columns(self, sha256: str, reading: str) -> Iterator[Columns | None]:
+        """The columns of a file with that content; None if they are not kept.
+
+        Args:
+            sha256: Of the file.
+            reading: How it was read: method and tokenizer.
+        """
+        with contextlib.ExitStack() as stack:
+            file = self._file(sha256, reading)
+            try:
+                stream = stack.enter_context(file.open("rb"))
+                columns = Columns(stream)
+            except (OSError, ValueError):
+                yield None
+                return
+            with contextlib.suppress(OSError):
+                os.utime(file)
+            yield columns
+
+    @contextmanager
+    def writer(self, reading: str) -> Iterator[tuple[ColumnWriter, Callable[[str], Columns]]]:
+        """A place for columns: a writer, and what to call with the file's SHA-256 once they are written.
+
+        That gives the columns, to be read as long as the context lasts. If they cannot be kept, that is no error.
+
+        Raises:
+            OSError: There is no room for a temporary file.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            temporary: Path | None = self._folder
+        except OSError:
+            temporary = None
+        with tempfile.NamedTemporaryFile(dir=temporary, prefix="new-") as stream:
+            writer = ColumnWriter(stream.file)
+
+            def finish(sha256: str) -> Columns:
+                writer.finish()
+                if temporary:
+                    with contextlib.suppress(OSError):
+                        file = self._file(sha256, reading)
+                        file.unlink(missing_ok=True)
+                        os.link(stream.name, file)
+                        self._trim()
+                return Columns(stream.file)
+
+            yield writer, finish
+
+    def _file(self, sha256: str, reading: str) -> Path:
+        return self._folder / f"{sha256}.{reading}.{RULES_VERSION}{ENDING}"
+
+    def _trim(self) -> None:
+        """Let go of what nobody asked for in a month, and of the oldest while all are too large together."""
+        found = [(file.stat().st_mtime, file.stat().st_size, file) for file in self._folder.glob(f"*{ENDING}")]
+        left = sum(size for _, size, _ in found)
+        for used_at, size, file in sorted(found):
+            if used_at < time.time() - UNUSED_SECONDS_MAX or left > BYTES_MAX:
+                file.unlink(missing_ok=True)
+                left -= size
