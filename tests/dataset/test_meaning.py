@@ -149,3 +149,10 @@ def test_columns_lead_back_to_the_row_in_the_file() -> None:
 def test_a_row_that_nests_deep_is_taken_as_it_is() -> None:
     deep = '{"messages": [{"role": "user", "content": "a"}], "x": ' + "[" * 400 + "]" * 400 + "}"
     assert columns_of(deep, method="reinforcement").rows == 1
+
+
+def test_a_system_prompt_is_the_same_whatever_else_its_row_holds() -> None:
+    with_tools = {**TOOLS, "messages": [CHAT["messages"][0], *TOOLS["messages"]]}
+    faulty = {"messages": [CHAT["messages"][0], {"content": "Hi"}]}
+    rows = columns_of(*map(json.dumps, (CHAT, with_tools, faulty)))
+    assert len(set(rows.read("system").tolist())) == 1
