@@ -119,7 +119,9 @@ def _unpaired(old: Columns, new: Columns) -> tuple[Positions, Positions, int, in
     is_gone, is_come = np.ones(old.rows, dtype=np.bool_), np.ones(new.rows, dtype=np.bool_)
     is_gone[same.old] = False
     is_come[same.new] = False
-    return np.flatnonzero(is_gone), np.flatnonzero(is_come), len(same.old), fewest_moves(both)
+    unchanged = len(same.old)
+    del same  # which is as long as the files
+    return np.flatnonzero(is_gone), np.flatnonzero(is_come), unchanged, fewest_moves(both)
 
 
 def _totals(columns: Columns) -> Totals:

@@ -51,8 +51,15 @@ def common(old: Column, new: Column) -> Common:
     old_order, new_order = (np.argsort(side, kind="stable") for side in (old, new))
     old_values, old_starts, old_sizes = _runs(old[old_order])
     new_values, new_starts, new_sizes = _runs(new[new_order])
-    _, in_old, in_new = np.intersect1d(old_values, new_values, assume_unique=True, return_indices=True)
-    return Common(old_order, new_order, old_starts[in_old], old_sizes[in_old], new_starts[in_new], new_sizes[in_new])
+    # Where a value would stand among the new ones; there it is, or it is nowhere.
+    places = np.searchsorted(new_values, old_values)
+    places[places == len(new_values)] = 0
+    is_common = new_values[places] == old_values if len(new_values) else np.zeros(len(old_values), dtype=np.bool_)
+    del old_values, new_values
+    places = places[is_common]
+    return Common(
+        old_order, new_order, old_starts[is_common], old_sizes[is_common], new_starts[places], new_sizes[places]
+    )
 
 
 def in_order(values: Common) -> Pairs:
