@@ -204,8 +204,13 @@ OUTPUT = st.lists(MESSAGE, min_size=1, max_size=1)
 PREFERENCE = st.fixed_dictionaries({"input": CHAT, "preferred_output": OUTPUT, "non_preferred_output": OUTPUT})
 
 
-def server_template(base: Base) -> ChatTemplate:
-    return ChatTemplate(tokenizer=ByteTokenizer(), context_tokens=10**9, default_system=base.default_system)
+def server_template(base: Base, context_tokens: int = 10**9) -> ChatTemplate:
+    return ChatTemplate(tokenizer=ByteTokenizer(), context_tokens=context_tokens, default_system=base.default_system)
+
+
+@given(row=CHAT, base=st.sampled_from([BYTES_BASE, POLITE_BASE]), most=st.integers(1, 99))
+def test_rows_are_cut_as_the_server_cuts_them(row: Row, base: Base, most: int) -> None:
+    assert min(most, count(row, base)[0]) == len(server_template(base, most).example(row).tokens)
 
 
 @given(row=CHAT, base=st.sampled_from([BYTES_BASE, POLITE_BASE]))
