@@ -74,9 +74,8 @@ def _base_of(model: str) -> tuple[str, Base]:
 
 
 def _counted(stream: BinaryIO, file: str, model: str, base: Base) -> Counted:
-    from ftops.dataset.tokens.base import Counting  # noqa: PLC0415
     from ftops.dataset.guess import guess_format  # noqa: PLC0415  # commands load what they use
-    from ftops.dataset.tokens.base import models_folder  # noqa: PLC0415
+    from ftops.dataset.tokens.base import Counting, models_folder  # noqa: PLC0415
     from ftops.dataset.tokens.tokenizer import tokenizer  # noqa: PLC0415
     from ftops.dataset.tokens.totals import read_totals  # noqa: PLC0415
     from ftops.plan.cost import training_cost  # noqa: PLC0415
