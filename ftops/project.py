@@ -116,7 +116,7 @@ def read_declared(project: Project) -> Declared:
     Raises:
         ProblemsError: With all problems of all files.
     """
-    cache = FileCache.load(project.state / "cache", "specs", __version__, Declared)
+    cache = FileCache.load(project.state / "cache", "declared", __version__, Declared)
     files: list[Declared] = []
     problems: list[Diagnostic] = []
     for path in _spec_paths(project):

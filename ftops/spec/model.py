@@ -63,7 +63,7 @@ class Ignored(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Spec(msgspec.Struct, frozen=True, kw_only=True):
+class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One fine-tuning job, checked: whatever is in here, the API's documented limits allow."""
 
     name: str
@@ -104,7 +104,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     """As of a Spec; and under a field's path with `:` behind it, where its text begins."""
 
 
-class Declared(msgspec.Struct, frozen=True, kw_only=True):
+class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one file or a whole project declares."""
 
     specs: tuple[Spec, ...] = ()
