@@ -54,7 +54,10 @@ def sketches(texts: Sequence[str]) -> NDArray[np.uint32]:
 def shingles(text: str) -> NDArray[np.uint64]:
     """Give the shingles of *text*, each once, in order: for who wants to know exactly what sketches estimate."""
     normal = _normal(text)
-    return np.unique(_windows(normal, max(len(normal) - SHINGLE_BYTES + 1, 0)))
+    ordered = np.sort(_windows(normal, max(len(normal) - SHINGLE_BYTES + 1, 0)))
+    is_new = np.ones(len(ordered), dtype=np.bool_)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    return np.compress(is_new, ordered)
 
 
 def _normal(text: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ftops.dataset.rule import Fault
-from ftops.dataset.whole.bands import AGREEING_MIN, BANDS, agreeing, band_keys, thinned
+from ftops.dataset.whole.bands import pairs_within
 from ftops.dataset.whole.likeness import Reader, likeness, template_of
 from ftops.dataset.whole.runs import counted, line_of, lines_of, runs_of, share
 from ftops.diagnostics import Diagnostic, Place, Severity
@@ -21,12 +21,10 @@ if TYPE_CHECKING:
 
 LIKENESS_MIN: Final = 0.6
 """Jaccard similarity, of runs of 8 bytes. The curve in docs/duplicates.md shows why."""
-NEIGHBOURS: Final = 4
-"""A row is compared with so many before it that agree in a band."""
-PAIRS_MAX: Final = 400_000
-"""Whose sketches are compared value by value."""
 READ_MAX: Final = 1_000
 """Pairs that may be alike and are read to be sure: a fifth of a second. Of the rest only the number is told."""
+MISSES_MAX: Final = 100
+"""The most promising pairs are read first; after so many in a row that are not alike, the rest is not either."""
 TEMPLATE_COVERED_MIN: Final = 0.2
 SHOWN: Final = 3
 
@@ -80,7 +78,7 @@ def near_duplicates(columns: Columns, path: str, read_row: ReadRow) -> tuple[Dia
             f"in {counted(len(alike.clusters), 'cluster')} of up to {largest:,}, such as {lines_of(columns, first)}"
         )
         if alike.pairs_unread:
-            summary += f"; not read, though they seemed alike: {counted(alike.pairs_unread, 'more pair')}"
+            summary += f"; not read, though they may be alike: {counted(alike.pairs_unread, 'less promising pair')}"
         problems.append(NEAR_DUPLICATE.at(Place(path=path, line=line_of(columns, first[1])), summary))
     return tuple(problems)
 
@@ -88,27 +86,29 @@ def near_duplicates(columns: Columns, path: str, read_row: ReadRow) -> tuple[Dia
 def find_alike(columns: Columns, read_row: ReadRow) -> Alike:
     """Find rows that are alike: by their sketches, and then by reading them."""
     is_distinct = _are_distinct(columns)
-    ones, others = _candidates(columns, is_distinct)
-    if not ones.size:
-        return Alike(clusters=(), pairs_read=0, pairs_unread=0, templated=0.0)
+    pairs = pairs_within(columns, is_distinct)
+    if not pairs.ones.size:
+        return Alike(clusters=(), pairs_read=0, pairs_unread=pairs.dropped, templated=0.0)
     template = template_of(read_row, np.flatnonzero(is_distinct))
     reader = Reader(read_row, template)
     leader: dict[int, int] = {}
-    read = unread = 0
-    for at, (one, other) in enumerate(zip(ones.tolist(), others.tolist(), strict=True)):
+    read = misses = seen = 0
+    for one, other in zip(pairs.ones.tolist(), pairs.others.tolist(), strict=True):
+        if read == READ_MAX or misses == MISSES_MAX:
+            break
+        seen += 1
         ours, theirs = _leader(leader, one), _leader(leader, other)
         if ours == theirs:
             continue
-        if read == READ_MAX:
-            unread = len(ones) - at
-            break
         read += 1
+        misses += 1
         if likeness(reader.read(one), reader.read(other)) >= LIKENESS_MIN:
             leader[max(ours, theirs)] = min(ours, theirs)
+            misses = 0
     return Alike(
         clusters=_clusters(leader),
         pairs_read=read,
-        pairs_unread=unread,
+        pairs_unread=len(pairs.ones) - seen + pairs.dropped,
         templated=template.covered,
     )
 
@@ -120,30 +120,6 @@ def _are_distinct(columns: Columns) -> NDArray[np.bool_]:
     are[repeated.order] = False
     are[repeated.firsts] = True
     return are
-
-
-def _candidates(columns: Columns, is_distinct: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of rows whose sketches agree well enough, each once.
-
-    Those come first that few other rows agree with: what many rows agree in is most likely a template.
-    """
-    pairs, crowds = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    for keys in band_keys(columns):
-        keys[~is_distinct] = 0
-        runs = runs_of(keys, least=2)
-        run_of = np.repeat(np.arange(len(runs.sizes), dtype=np.int32), runs.sizes)
-        for step in range(1, NEIGHBOURS + 1):
-            later = np.flatnonzero((run_of[step:] == run_of[:-step]) & (runs.values[run_of[step:]] != 0)) + step
-            later = thinned(later, PAIRS_MAX // (BANDS * NEIGHBOURS))
-            pairs = np.concatenate((pairs, (runs.order[later - step] << 32) | runs.order[later]))
-            crowds = np.concatenate((crowds, runs.sizes[run_of[later]]))
-    by_crowd = np.argsort(crowds, kind="stable")
-    firsts = np.unique(pairs[by_crowd], return_index=True)[1]
-    firsts.sort()
-    pairs = pairs[by_crowd][firsts]
-    ones, others = pairs >> 32, pairs & 0xFFFF_FFFF
-    are_near = agreeing(columns, ones, columns, others) >= AGREEING_MIN
-    return ones[are_near], others[are_near]
 
 
 def _leader(leader: dict[int, int], row: int) -> int:

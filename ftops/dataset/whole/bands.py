@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from ftops.dataset.columns import SKETCH_WIDTH
+from ftops.dataset.whole.runs import runs_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,9 +20,24 @@ BANDS: Final = SKETCH_WIDTH // BAND_WIDTH
 AGREEING_MIN: Final = 9
 """And in so many values of all, of SKETCH_WIDTH."""
 
+NEIGHBOURS: Final = 4
+"""A row is compared with so many before it that agree in a band."""
+PAIRS_MAX: Final = 200_000
+"""Whose sketches are compared value by value."""
+
+_PAIRS_A_STEP: Final = PAIRS_MAX // (BANDS * NEIGHBOURS)
 _BLOCK_ROWS: Final = 1 << 16
 _MIX: Final = np.uint32(0x9E37_79B1)
 _SHIFT: Final = np.uint32(15)
+
+
+class Pairs(NamedTuple):
+    """Pairs of rows that may be alike, each once, the most promising first."""
+
+    ones: NDArray[np.int64]
+    others: NDArray[np.int64]
+    dropped: int
+    """Pairs that agree in a band, and were not looked at for their number."""
 
 
 def band_keys(columns: Columns) -> NDArray[np.uint32]:
@@ -50,8 +66,31 @@ def agreeing(one: Columns, rows: NDArray[np.int64], other: Columns, others: NDAr
     return counts
 
 
-def thinned(values: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Leave at most *most* of *values*, evenly spread."""
-    if len(values) <= most:
-        return values
-    return values[np.linspace(0, len(values) - 1, most, dtype=np.int64)]
+def pairs_within(columns: Columns, is_compared: NDArray[np.bool_]) -> Pairs:
+    """Find pairs of rows of one file; only rows that *is_compared* tells.
+
+    Those come first that few other rows agree with, for what many rows agree in is most likely a template, and among
+    these the ones that agree in most.
+    """
+    pairs, crowds, dropped = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), 0
+    for keys in band_keys(columns):
+        keys[~is_compared] = 0
+        runs = runs_of(keys, least=2)
+        run_of = np.repeat(np.arange(len(runs.sizes), dtype=np.int32), runs.sizes)
+        for step in range(1, NEIGHBOURS + 1):
+            later = np.flatnonzero((run_of[step:] == run_of[:-step]) & (runs.values[run_of[step:]] != 0)) + step
+            crowd = runs.sizes[run_of[later]]
+            if len(later) > _PAIRS_A_STEP:
+                dropped += len(later) - _PAIRS_A_STEP
+                least = np.argsort(crowd, kind="stable")[:_PAIRS_A_STEP]
+                later, crowd = later[least], crowd[least]
+            pairs = np.concatenate((pairs, (runs.order[later - step] << 32) | runs.order[later]))
+            crowds = np.concatenate((crowds, crowd))
+    order = np.lexsort((crowds, pairs))
+    pairs, crowds = pairs[order], crowds[order]
+    is_first = np.append(np.ones(min(len(pairs), 1), dtype=np.bool_), pairs[1:] != pairs[:-1])
+    pairs, crowds = pairs[is_first], crowds[is_first]
+    agreement = agreeing(columns, pairs >> 32, columns, pairs & 0xFFFF_FFFF)
+    order = np.lexsort((-agreement, crowds))
+    pairs = pairs[order[agreement[order] >= AGREEING_MIN]]
+    return Pairs(pairs >> 32, pairs & 0xFFFF_FFFF, dropped)

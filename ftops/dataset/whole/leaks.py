@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from ftops.dataset.whole.alike import LIKENESS_MIN
-from ftops.dataset.whole.bands import AGREEING_MIN, agreeing, band_keys, thinned
+from ftops.dataset.whole.alike import LIKENESS_MIN, MISSES_MAX
+from ftops.dataset.whole.bands import AGREEING_MIN, agreeing, band_keys
 from ftops.dataset.whole.likeness import Reader, likeness, template_of
-from ftops.dataset.whole.runs import SHARED_PROMPT_MAX, Runs, runs_of
+from ftops.dataset.whole.runs import SHARED_PROMPT_MAX, sorted_with_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,8 +24,8 @@ UNREAD_AGREEING_MIN: Final = 14
 """Values of two sketches that must agree if one of the files is gone and cannot be read to be sure."""
 NEIGHBOURS: Final = 2
 """Training rows that a held-out row is compared with, for each band."""
-READ_MAX: Final = 500
-"""Pairs of two files that are read to be sure."""
+NEAR_MAX: Final = 500
+"""Near duplicates between two files that are counted: enough to know that the files must be made anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +113,8 @@ class _HeldOut:
 
     def leaks_into(self, training: NamedFile) -> Iterator[Leak]:
         """Find held-out rows in *training*, file by file."""
-        by_row = self.row.found_in(runs_of(training.columns.read("row")))
-        by_prompt = self.prompt.found_in(runs_of(training.columns.read("prompt")), most=SHARED_PROMPT_MAX)
+        (by_row,) = self.row.found_in(training.columns.read("row"))
+        (by_prompt,) = self.prompt.found_in(training.columns.read("prompt"), most=SHARED_PROMPT_MAX)
         by_prompt[by_row >= 0] = -1
         is_exact = (by_row >= 0) | (by_prompt >= 0)
         alike = self._alike(training, is_exact)
@@ -143,9 +143,7 @@ class _HeldOut:
         """Near duplicates: file → row in it → row of *training*."""
         pairs = np.zeros(0, dtype=np.int64)
         for lookup, keys in zip(self.bands, band_keys(training.columns), strict=True):
-            trained = runs_of(keys)
-            for nth in range(NEIGHBOURS):
-                partner = lookup.found_in(trained, nth=nth)
+            for partner in lookup.found_in(keys, count=NEIGHBOURS):
                 held = np.flatnonzero((partner >= 0) & ~is_exact)
                 pairs = np.union1d(pairs, (held << 32) | partner[held])
         held, partner = pairs >> 32, pairs & 0xFFFF_FFFF
@@ -162,24 +160,23 @@ class _Lookup:
     """Values of held-out rows, sorted once, to be looked up in one training file after the other."""
 
     def __init__(self, values: Column) -> None:
-        runs = runs_of(values)
-        self._order = runs.order.astype(np.int32)
-        self._values = values[self._order]
+        order, self._values = sorted_with_rows(values)
+        self._order = order.astype(np.int32)
 
-    def found_in(self, trained: Runs, *, most: int | None = None, nth: int = 0) -> NDArray[np.int64]:
-        """Give for each held-out row a training row with the same value, the *nth* one, or -1.
+    def found_in(self, trained: Column, *, most: int | None = None, count: int = 1) -> NDArray[np.int64]:
+        """Give for each held-out row the first training rows with the same value: *count* lists, filled up with -1.
 
         A value of 0 stands for none; one that more than *most* training rows have counts as not found.
         """
-        found = np.full(len(self._values), -1, dtype=np.int64)
-        if not trained.values.size:
-            return found
-        places = np.minimum(np.searchsorted(trained.values, self._values), len(trained.values) - 1)
-        sizes = trained.sizes[places]
-        is_found = (trained.values[places] == self._values) & (self._values != 0) & (sizes > nth)
+        order, values = sorted_with_rows(trained)
+        begins = np.searchsorted(values, self._values)
+        sizes = np.searchsorted(values, self._values, side="right") - begins
+        sizes[self._values == 0] = 0
         if most is not None:
-            is_found &= sizes <= most
-        found[self._order[is_found]] = trained.order[trained.begins[places[is_found]] + nth]
+            sizes[sizes > most] = 0
+        found = np.full((count, len(self._values)), -1, dtype=np.int64)
+        for nth in range(count):
+            found[nth, self._order[sizes > nth]] = order[begins[sizes > nth] + nth]
         return found
 
 
@@ -191,15 +188,22 @@ def _near(
     if held_out.read_row is None or training.read_row is None:
         sure = agreement >= UNREAD_AGREEING_MIN
         return dict(zip(rows[sure].tolist(), partners[sure].tolist(), strict=True))
-    near = thinned(np.flatnonzero(agreement >= AGREEING_MIN), READ_MAX)
+    near = np.argsort(-agreement, kind="stable")[: int((agreement >= AGREEING_MIN).sum())]
     if not near.size:
         return {}
     template = template_of(training.read_row, np.arange(training.columns.rows))
     ours, theirs = Reader(held_out.read_row, template), Reader(training.read_row, template)
     found: dict[int, int] = {}
+    misses = 0
     for row, partner in zip(rows[near].tolist(), partners[near].tolist(), strict=True):
-        if row not in found and likeness(ours.read(row), theirs.read(partner)) >= LIKENESS_MIN:
+        if row in found:
+            continue
+        if len(found) == NEAR_MAX or misses == MISSES_MAX:
+            break
+        misses += 1
+        if likeness(ours.read(row), theirs.read(partner)) >= LIKENESS_MIN:
             found[row] = partner
+            misses = 0
     return found
 
 

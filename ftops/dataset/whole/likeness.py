@@ -71,7 +71,7 @@ def template_of(read_row: ReadRow, rows: Sequence[int] | NDArray[np.int64]) -> T
     values, counts = np.unique(np.concatenate(each), return_counts=True)
     common = values[counts >= max(TEMPLATE_ROWS_MIN, TEMPLATE_ROWS_SHARE * len(sampled))]
     covered = sum(bool(found.size) and _are_in(found, common).mean() > 0.5 for found in each)  # noqa: PLR2004  # half
-    return Template(common, covered / len(sampled))
+    return Template(common, float(covered / len(sampled)))
 
 
 def likeness(one: _Read, other: _Read) -> float:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ftops.dataset.whole.alike import READ_MAX, find_alike, near_duplicates
+from ftops.dataset.whole.alike import MISSES_MAX, READ_MAX, find_alike, near_duplicates
 from ftops.dataset.whole.duplicates import contradictions, duplicates
-from ftops.dataset.whole.likeness import template_of
+from ftops.dataset.whole.likeness import SAMPLE_ROWS, template_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -68,6 +68,11 @@ def test_equal_answers_and_other_system_prompts_are_no_contradiction(made: Make)
 
 def test_a_prompt_that_many_rows_have_is_an_opening(made: Make) -> None:
     assert contradictions(made(*[("Write a poem.", f"Poem {n}") for n in range(30)]).columns, "a.jsonl") == ()
+
+
+def test_a_prompt_that_is_repeated_with_its_answer_is_no_contradiction(made: Make) -> None:
+    assert contradictions(made(*[("a", "b")] * 3, ("c", "d")).columns, "a.jsonl") == ()
+    assert contradictions(made(("a", "b"), ("c", "d")).columns, "a.jsonl") == ()
 
 
 def test_several_answers_to_most_prompts_are_a_way_to_make_data(made: Make) -> None:
@@ -145,9 +150,21 @@ def test_what_is_not_read_is_counted(bench: ModuleType, written: Make, chance: r
         return file.lines[row]
 
     alike = find_alike(file.columns, read_row)
-    assert alike.pairs_read == READ_MAX
-    assert alike.pairs_unread > 0
-    assert asked < 3 * READ_MAX
+    assert alike.clusters == ((0, 1_500),)
+    assert alike.pairs_read == MISSES_MAX + 1
+    assert alike.pairs_unread > 1_000
+    assert asked < SAMPLE_ROWS + 2 * alike.pairs_read
+
+
+def test_reading_ends_where_there_are_enough_near_duplicates(bench: ModuleType, written: Make) -> None:
+    chance = random.Random(8)
+    texts = [bench.make_text(chance) for _ in range(READ_MAX + 300)]
+    file = written([*texts, *(bench.mistyped(text, chance) for text in texts)])
+    (problem,) = near_duplicates(file.columns, "a.jsonl", file.read_row)
+    assert problem.summary.startswith(
+        "near duplicates: at least 2,000 of 2,600 rows (76.9 %), in 1,000 clusters of up to 2"
+    )
+    assert "; not read, though they may be alike: " in problem.summary
 
 
 def test_lines_that_are_no_rows_are_no_text() -> None:

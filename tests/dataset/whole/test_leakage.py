@@ -72,6 +72,22 @@ def test_files_that_have_nothing_in_common_do_not_leak(bench: ModuleType, writte
     assert find_leaks(files) == ()
 
 
+def test_a_single_near_duplicate_is_told_with_both_lines(
+    bench: ModuleType, written: Make, chance: random.Random
+) -> None:
+    texts = [bench.make_text(chance) for _ in range(60)]
+    changed = texts[17]._replace(asked=("Please tell me this:", *texts[17].asked))
+    files = [
+        file_of(written(texts[:50]), "train.jsonl", TRAINING),
+        file_of(written([*texts[50:], changed]), "valid.jsonl", VALIDATION),
+    ]
+    (problem,) = leakage_problems(files)
+    assert str(problem.place) == "valid.jsonl:11"
+    assert problem.summary.startswith(
+        "rows that stand in `train.jsonl` too: 1 of 11 (9.09 %), 1 nearly the same, such as line 18 there"
+    )
+
+
 def test_rows_of_one_template_do_not_leak(bench: ModuleType, written: Make, chance: random.Random) -> None:
     template = bench.make_text(chance, "en")
     texts = [bench.make_templated(chance, template) for _ in range(400)]
