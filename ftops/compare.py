@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ftops.dataset.columns import Columns, ColumnWriter
 from ftops.dataset.diff import DataDiff, diff
 from ftops.dataset.guess import guess_format
-from ftops.dataset.tokens.base import Counting
 from ftops.dataset.samples import Samples, Version, read_samples
 from ftops.dataset.scan import EMPTY, scan
-from ftops.dataset.tokens.base import Base
+from ftops.dataset.tokens.base import Base, Counting
 from ftops.dataset.whole.leaks import FileUse
 from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.git import copy_file
