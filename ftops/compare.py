@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from ftops.lockfile import DataFile
 
 _LFS: Final = b"version https://git-lfs.github.com/spec/"
-TOKENIZER: Final = "o200k_base"
-"""Of nearly all base models that can still be trained; a difference of tokens hardly depends on it."""
-_COUNTING: Final = Counting(Base(tokenizer=TOKENIZER), Path())
+COUNTING: Final = Counting(Base(tokenizer="o200k_base"), Path())
+"""As nearly all base models that can still be trained count; a difference of tokens hardly depends on it."""
 
 
 class Source(NamedTuple):
@@ -94,7 +93,7 @@ def compare(folder: Path, old: Source, new: Source, *, listed: int) -> Compariso
         for source in (old, new):
             stream, file = stack.enter_context(_opened(folder, source))
             kept = stack.enter_context(tempfile.TemporaryFile())
-            sides.append(_read(source, stream, file, kept))
+            sides.append(_read(source, stream, file, kept, COUNTING))
         before, after = sides
         found = diff(before.columns, after.columns, listed=listed)
         return Comparison(
@@ -107,7 +106,13 @@ def compare(folder: Path, old: Source, new: Source, *, listed: int) -> Compariso
 
 
 def change_since(
-    folder: Path, old: DataFile, commit: str | None, new: Columns, known: Callable[[str], Columns | None]
+    folder: Path,
+    old: DataFile,
+    commit: str | None,
+    new: Columns,
+    *,
+    known: Callable[[str], Columns | None],
+    counting: Counting = COUNTING,
 ) -> DataDiff | None:
     """Compare data that was trained on with what it is now; None if the old bytes are nowhere to be had.
 
@@ -117,6 +122,7 @@ def change_since(
         commit: In which it was, as the generation records it.
         new: Columns of what it is now.
         known: Gives the columns of a file by its SHA-256, if they are kept.
+        counting: How the tokens of *new* were counted, and those of *known*.
     """
     if columns := known(old.sha256):
         return diff(columns, new, listed=0)
@@ -125,7 +131,7 @@ def change_since(
     source = Source(f"./{old.path}", commit)
     try:
         with _opened(folder, source) as (stream, file), tempfile.TemporaryFile() as kept:
-            side = _read(source, stream, file, kept)
+            side = _read(source, stream, file, kept, counting)
             return diff(side.columns, new, listed=0) if side.sha256 == old.sha256 else None
     except ProblemsError:
         return None
@@ -161,7 +167,7 @@ def _opened(folder: Path, source: Source) -> Iterator[tuple[BinaryIO, Path]]:
                 yield stream, file
 
 
-def _read(source: Source, stream: BinaryIO, file: Path, kept: BinaryIO) -> _Side:
+def _read(source: Source, stream: BinaryIO, file: Path, kept: BinaryIO, counting: Counting) -> _Side:
     """Take a version apart into columns, which go to *kept*.
 
     Raises:
@@ -173,7 +179,7 @@ def _read(source: Source, stream: BinaryIO, file: Path, kept: BinaryIO) -> _Side
     guess = guess_format(stream)
     stream.seek(0)
     writer = ColumnWriter(kept)
-    found = scan(stream, source.name, guess.method, writer, counting=_COUNTING, file=file)
+    found = scan(stream, source.name, guess.method, writer, counting=counting, file=file)
     writer.finish()
     columns = Columns(kept)
     errors = [

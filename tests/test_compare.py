@@ -61,27 +61,27 @@ def repository(tmp_path: Path) -> Path:
 
 def test_old_data_is_taken_from_what_is_kept(tmp_path: Path) -> None:
     old = recorded(OLD)
-    found = change_since(tmp_path, old, None, columns(NEW), {old.sha256: columns(OLD)}.get)
+    found = change_since(tmp_path, old, None, columns(NEW), known={old.sha256: columns(OLD)}.get)
     assert counts(found) == (2, 1, 2)
 
 
 def test_old_data_that_is_not_kept_is_taken_from_the_commit_that_asked_for_it(repository: Path) -> None:
-    assert counts(change_since(repository, recorded(OLD), "HEAD", columns(NEW), {}.get)) == (2, 1, 2)
+    assert counts(change_since(repository, recorded(OLD), "HEAD", columns(NEW), known={}.get)) == (2, 1, 2)
     (repository / "data/x.jsonl").unlink()
-    assert counts(change_since(repository, recorded(OLD), "HEAD", columns(NEW), {}.get)) == (2, 1, 2)
+    assert counts(change_since(repository, recorded(OLD), "HEAD", columns(NEW), known={}.get)) == (2, 1, 2)
 
 
 def test_a_project_may_be_a_folder_of_a_repository(repository: Path) -> None:
     old = recorded(OLD)
     inner = DataFile(path="x.jsonl", sha256=old.sha256, bytes=old.bytes, rows=old.rows)
-    assert counts(change_since(repository / "data", inner, "HEAD", columns(NEW), {}.get)) == (2, 1, 2)
+    assert counts(change_since(repository / "data", inner, "HEAD", columns(NEW), known={}.get)) == (2, 1, 2)
 
 
 @pytest.mark.parametrize("commit", [None, "0" * 40, "--output=x"])
 def test_without_the_old_bytes_nothing_is_said(repository: Path, commit: str | None) -> None:
-    assert change_since(repository, recorded(OLD), commit, columns(NEW), {}.get) is None
+    assert change_since(repository, recorded(OLD), commit, columns(NEW), known={}.get) is None
 
 
 def test_other_bytes_at_that_commit_are_not_taken_for_the_old_ones(repository: Path, tmp_path: Path) -> None:
-    assert change_since(repository, recorded(NEW), "HEAD", columns(NEW), {}.get) is None
-    assert change_since(tmp_path / "data", recorded(OLD), "HEAD", columns(NEW), {}.get) is None
+    assert change_since(repository, recorded(NEW), "HEAD", columns(NEW), known={}.get) is None
+    assert change_since(tmp_path / "data", recorded(OLD), "HEAD", columns(NEW), known={}.get) is None
