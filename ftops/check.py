@@ -25,7 +25,7 @@ from ftops.diagnostics import ProblemsError, Severity
 from ftops.plan.cost import Cost, training_cost
 from ftops.remote.moderation import moderation_problems
 from ftops.remote.profiles import OPENAI, base_named, profile
-from ftops.subjects import open_data
+from ftops.subjects import UNKNOWN_BASE, Training, open_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -163,14 +163,21 @@ def _check_file(
     subject: Subject, options: Options, watch: Callable[[Subject, BinaryIO], BinaryIO], kept: BinaryIO
 ) -> tuple[Checked, Columns]:
     """Read a file once; what is kept of its rows goes to *kept*, but for a few that are looked at again."""
-    model, base = _base(options)
+    model, base, _ = _trainings(subject, options)[0]
     counting = None if options.is_quick else Counting(base, options.models)
     writer = ColumnWriter(kept)
     with open_data(subject) as stream:
         method = subject.method or guess_format(stream).method
         stream.seek(0)
-        file = subject.file
-        found = scan(watch(subject, stream), subject.path, method, writer, counting=counting, file=file)
+        found = scan(
+            watch(subject, stream),
+            subject.path,
+            method,
+            writer,
+            counting=counting,
+            graded=subject.graded,
+            file=subject.file,
+        )
     writer.finish()
     columns = Columns(kept)
     lengths = None if options.is_quick else lengths_of(columns)
@@ -188,7 +195,7 @@ def _check_file(
         bytes=found.bytes,
         rows=found.rows,
         lengths=lengths,
-        estimates=_estimates(columns, method, found.format, options) if lengths and subject.role == "training" else (),
+        estimates=_estimates(subject, columns, method, found.format, options) if lengths else (),
         problems=_wanted((*found.problems, *others), options.ignored | subject.ignored),
         counts=found.counts | Counter(problem.code for problem in others),
     )
@@ -199,34 +206,46 @@ def _use(subject: Subject) -> Use:
     return "training" if subject.role == "training" else "validation"
 
 
-def _base(options: Options) -> tuple[str, Base]:
-    """The base model whose tokens are counted."""
-    found = base_named(options.model or USUAL_MODEL)
-    assert found is not None, "the command has looked"
-    return found
+def _trainings(subject: Subject, options: Options) -> tuple[Training, ...]:
+    """What the file may train: with the model that was asked for, with those of its specs, or with OpenAI's usual ones.
+
+    All but those of specs count tokens alike; the first one's tokens are counted.
+    """
+    if options.model is None and subject.trainings:
+        return subject.trainings
+    first = base_named(options.model or USUAL_MODEL)
+    assert first is not None, "the command has looked"
+    alike = {
+        model: base
+        for model, base in profile(OPENAI).bases.items()
+        if options.model is None and base.tokenizer == first[1].tokenizer
+    }
+    return tuple(Training(model, base, None) for model, base in ({first[0]: first[1]} | alike).items())
 
 
-def _estimates(columns: Columns, method: MethodName, format_: Format, options: Options) -> tuple[Estimate, ...]:
-    """What the model that was asked for costs, or each of OpenAI's that counts tokens alike and trains by *method*."""
-    asked = _base(options)
-    bases = [asked] if options.model else profile(OPENAI).bases.items()
+def _estimates(
+    subject: Subject, columns: Columns, method: MethodName, format_: Format, options: Options
+) -> tuple[Estimate, ...]:
+    if subject.role != "training":
+        return ()
     aliases = {model: alias for alias, model in profile(OPENAI).aliases.items()}
-    is_hourly = method == "reinforcement"
+    are_usual = options.model is None and not subject.trainings
     return tuple(
         Estimate(
             model=model,
             alias=aliases.get(model, model),
             base=base,
             cost=training_cost(
-                base,
+                None if base is UNKNOWN_BASE else base,
                 method=method,
                 rows=columns.rows,
                 tokens_an_epoch=tokens_cut_at(columns, row_tokens_max(base, format_)),
+                epochs=epochs,
             ),
         )
-        for model, base in bases
-        if options.model
-        or (base.tokenizer == asked[1].tokenizer and (base.training_usd_per_hour is not None) == is_hourly)
+        for model, base, epochs in _trainings(subject, options)
+        # Of the usual models, those that are trained by this method.
+        if not are_usual or (base.training_usd_per_hour is not None) == (method == "reinforcement")
     )
 
 

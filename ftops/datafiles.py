@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ftops.dataset.grader import item_fields
 from ftops.dataset.limits import row_count_problems
-from ftops.dataset.tokens.base import Base, Counting
+from ftops.dataset.tokens.base import Counting
 from ftops.dataset.version import RULES_VERSION
 from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.digest import digest_of, short
@@ -20,21 +20,19 @@ from ftops.lockfile import DataFile
 from ftops.lockstore import write_atomically
 from ftops.plan.cost import Cost, training_cost
 from ftops.project import open_inside
-from ftops.remote.profiles import base_named
-from ftops.spec.model import BaseModel, ParentSpec
+from ftops.subjects import UNKNOWN_BASE, bases_of, epochs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ftops.dataset.columns import Columns
+    from ftops.dataset.diff import DataDiff
     from ftops.dataset.limits import Use
     from ftops.examine import Examined
+    from ftops.lockfile import Generation
     from ftops.project import Project
     from ftops.spec.model import Spec
-
-UNKNOWN_BASE: Final = Base(tokenizer="o200k_base")
-"""Of a model that no profile knows: its tokens are counted as those of most models, and it has no price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +44,35 @@ class Data:
     costs: dict[str, Cost]
     """What training is estimated to cost, by spec."""
     warnings: tuple[Diagnostic, ...]
+    examiner: Examiner
+    examined: dict[tuple[str, str], tuple[Source, Reading, str]]
+    """Where a file is, how it was read, and its SHA-256, by spec and field."""
+
+    def change(self, project: Project, spec: str, field: str, old: Generation) -> DataDiff | None:
+        """What changed in a file of *spec* since it was trained on; None if the old rows are nowhere to be had.
+
+        Args:
+            project: In whose git history the old rows may be.
+            spec: Its name.
+            field: `training_file` or `validation_file`.
+            old: The generation that was trained on it.
+        """
+        from ftops.compare import change_since  # noqa: PLC0415  # only where data changed
+
+        before = getattr(old.inputs, field, None)
+        found = self.examined.get((spec, field))
+        if before is None or found is None:
+            return None
+        source, reading, sha256 = found
+        with ExitStack() as stack:
+            now = stack.enter_context(self.examiner.columns(source, reading, sha256))
+            return change_since(
+                project.root,
+                before,
+                old.commit,
+                now,
+                lambda sha256: stack.enter_context(self.examiner.known(reading, sha256)),
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +85,10 @@ class _Named:
     """Under which the spec knows it."""
     source: Source
     reading: Reading
+
+    @property
+    def field(self) -> str:
+        return "training_file" if self.use == "training" else "validation_file"
 
 
 def read_data(project: Project, specs: Sequence[Spec], built: Mapping[str, str], models: Path) -> Data:
@@ -94,13 +125,15 @@ def read_data(project: Project, specs: Sequence[Spec], built: Mapping[str, str],
         files={each.name: _data_file(each, examined) for each, examined in found},
         costs={each.spec.name: _cost(each, examined) for each, examined in found if each.use == "training"},
         warnings=tuple(problems),
+        examiner=examiner,
+        examined={(each.spec.name, each.field): (each.source, each.reading, it.sha256) for each, it in found},
     )
 
 
 def _named(project: Project, specs: Sequence[Spec], built: Mapping[str, str], models: Path) -> Iterator[_Named]:
-    bases: dict[str, tuple[str, Base]] = {}
+    bases = bases_of(project, specs)
     for spec in specs:
-        bases[spec.name] = name, base = _base_of(spec, bases, project)
+        name, base = bases[spec.name]
         graded = item_fields(spec.method.body.get("grader"))
         reading = Reading(spec.method.type, name, Counting(base, models), graded)
         uses: list[tuple[Use, str | None]] = [("training", spec.training_file), ("validation", spec.validation_file)]
@@ -109,18 +142,6 @@ def _named(project: Project, specs: Sequence[Spec], built: Mapping[str, str], mo
                 path = built.get(file, file)
                 source = Source(path=path, file=project.root / path, open=partial(open_inside, project.root, path))
                 yield _Named(spec=spec, use=use, name=file, source=source, reading=reading)
-
-
-def _base_of(spec: Spec, bases: Mapping[str, tuple[str, Base]], project: Project) -> tuple[str, Base]:
-    """The base model that training starts from in the end, through all parents."""
-    match spec.model:
-        case BaseModel(name=name):
-            asked = project.target.models.get(name, name)
-            return base_named(asked, project.target.profile) or (asked, UNKNOWN_BASE)
-        case ParentSpec(spec=parent) if parent in bases:
-            return bases[parent]
-        case _:
-            return "the model of an alias", UNKNOWN_BASE
 
 
 def _heeded(problems: Iterable[Diagnostic], spec: Spec) -> Iterator[Diagnostic]:
@@ -193,21 +214,19 @@ def _data_file(each: _Named, examined: Examined) -> DataFile:
 
 
 def _cost(each: _Named, examined: Examined) -> Cost:
-    given = each.spec.method.body.get("hyperparameters", {}).get("n_epochs")
     base = each.reading.counting.base
     return training_cost(
         None if base is UNKNOWN_BASE else base,
         method=each.reading.method,
         rows=examined.rows,
         tokens_an_epoch=examined.billed,
-        epochs=given if isinstance(given, int) else None,
+        epochs=epochs_of(each.spec),
     )
 
 
 def _at_spec(problem: Diagnostic, each: _Named) -> Diagnostic:
     """Point at the line of the spec that names a file which cannot be read."""
-    field = "training_file" if each.use == "training" else "validation_file"
-    span = each.spec.places.get(field)
+    span = each.spec.places.get(each.field)
     if span is None:
         return problem
     place = Place(path=each.spec.path, line=span.line, column=span.column, end_column=span.end_column)

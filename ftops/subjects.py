@@ -7,22 +7,40 @@ import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ftops.dataset.grader import item_fields
 from ftops.dataset.guess import family_of, guess_role
+from ftops.dataset.tokens.base import Base
 from ftops.dataset.whole.leaks import FileUse
 from ftops.datasets import built_for
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.project import open_inside, read_declared
+from ftops.remote.profiles import base_named
+from ftops.spec.model import BaseModel, ParentSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import BinaryIO
 
+    from ftops.dataset.grader import Field
     from ftops.dataset.guess import MethodName, Role
     from ftops.project import Project
+    from ftops.spec.model import Spec
 
 DATA_ENDING: Final = ".jsonl"
+UNKNOWN_BASE: Final = Base(tokenizer="o200k_base")
+"""Of a model that no profile knows: its tokens are counted as those of most models, and it has no price."""
+
+
+class Training(NamedTuple):
+    """What a file is to train."""
+
+    model: str
+    """The base model that training starts from in the end."""
+    base: Base
+    epochs: int | None
+    """As the spec asks; None leaves them to the provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +62,10 @@ class Subject:
     """Codes of checks that are switched off for this file."""
     is_built: bool = False
     """It was made from other files, which alone can be mended."""
+    trainings: tuple[Training, ...] = ()
+    """What specs want with it, each once; for validation data as well."""
+    graded: tuple[Field, ...] = ()
+    """What a spec's grader reads of each row."""
 
     @property
     def role(self) -> Role:
@@ -81,29 +103,49 @@ def subjects_of(project: Project) -> tuple[tuple[Subject, ...], tuple[Diagnostic
     """
     declared = read_declared(project)
     built, warnings = built_for(project, declared)
-    uses: dict[tuple[str, MethodName], list[FileUse]] = {}
-    ignored: dict[tuple[str, MethodName], frozenset[str]] = {}
+    bases = bases_of(project, declared.specs)
+    by_file: dict[tuple[str, MethodName], list[tuple[Role, Spec]]] = {}
     for spec in declared.specs:
         data: list[tuple[Role, str | None]] = [("training", spec.training_file), ("validation", spec.validation_file)]
         for role, name in data:
             if name:
-                key = name, spec.method.type
-                uses.setdefault(key, []).append(FileUse(spec=spec.name, role=role))
-                off = frozenset(each.code for each in spec.ignored)
-                ignored[key] = ignored.get(key, off) & off
+                by_file.setdefault((name, spec.method.type), []).append((role, spec))
     subjects = (
         Subject(
             path=built.get(name, name),
             file=project.root / built.get(name, name),
             root=project.root,
             method=method,
-            uses=tuple(found),
-            ignored=ignored[name, method],
+            uses=tuple(FileUse(spec=spec.name, role=role) for role, spec in found),
+            ignored=frozenset.intersection(*(frozenset(each.code for each in spec.ignored) for _, spec in found)),
             is_built=name in built,
+            trainings=tuple(dict.fromkeys(Training(*bases[spec.name], epochs_of(spec)) for _, spec in found)),
+            graded=item_fields(found[0][1].method.body.get("grader")),
         )
-        for (name, method), found in uses.items()
+        for (name, method), found in by_file.items()
     )
     return tuple(subjects), warnings
+
+
+def bases_of(project: Project, specs: Iterable[Spec]) -> dict[str, tuple[str, Base]]:
+    """The base model that each of *specs*, parents before children, starts from in the end: its name, and the facts."""
+    found: dict[str, tuple[str, Base]] = {}
+    for spec in specs:
+        match spec.model:
+            case BaseModel(name=name):
+                asked = project.target.models.get(name, name)
+                found[spec.name] = base_named(asked, project.target.profile) or (asked, UNKNOWN_BASE)
+            case ParentSpec(spec=parent) if parent in found:
+                found[spec.name] = found[parent]
+            case _:
+                found[spec.name] = "the model of an alias", UNKNOWN_BASE
+    return found
+
+
+def epochs_of(spec: Spec) -> int | None:
+    """How many epochs *spec* asks for; None if it leaves them to the provider."""
+    given = spec.method.body.get("hyperparameters", {}).get("n_epochs")
+    return given if isinstance(given, int) else None
 
 
 @contextmanager

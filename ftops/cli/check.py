@@ -64,6 +64,7 @@ def check(
     if as_json and shape != "text":
         raise click.UsageError("--json and --format exclude each other")
     _model_is_known(model)
+    _can_be_ignored(ignored)
     subjects, problems = subjects_at(paths, method) if paths else _of_the_project(method)
     mended = _mended(subjects) if fix else _Mended(subjects)
     options = checks.Options(models=models_folder(os.environ), model=model, is_quick=quick, ignored=frozenset(ignored))
@@ -71,7 +72,6 @@ def check(
     report = replace(report, problems=(*problems, *mended.problems, *report.problems))
     if moderate:
         report = checks.moderated(report, _moderation())
-    _nothing_needed_is_ignored(ignored, report)
     _show(report, mended, shape, as_json=as_json)
     return PROBLEM if report.has_errors else 0
 
@@ -156,23 +156,39 @@ def _model_is_known(model: str | None) -> None:
     )
 
 
-def _nothing_needed_is_ignored(ignored: Sequence[str], report: Report) -> None:
-    """Refuse to ignore errors.
+def _can_be_ignored(codes: Sequence[str]) -> None:
+    """Look the codes up among all checks.
 
     Raises:
-        ProblemsError: One of the codes is that of an error.
+        ProblemsError: One is not known, or is that of an error.
     """
-    errors = {problem.code for problem in report.every_problem if problem.severity is Severity.ERROR}
-    if refused := [code for code in ignored if code in errors]:
-        raise ProblemsError(
-            Diagnostic(
-                code="check-ignore",
-                summary=f"`{refused[0]}` cannot be ignored: it is an error",
-                why="the provider refuses such data, whatever we say of it",
-                fix=f"leave `--ignore {refused[0]}` out, and mend what it names",
-            ),
-            exit_code=WRONG_USAGE,
-        )
+    if not codes:
+        return
+    from ftops.dataset.catalogue import checks  # noqa: PLC0415  # only with --ignore
+
+    known = {each.fault.code: False for each in checks()}
+    known |= {each.fault.code: True for each in checks() if each.fault.severity is not Severity.ERROR}
+    for code in codes:
+        if code not in known:
+            near = nearest(code, known)
+            raise ProblemsError(
+                Diagnostic(
+                    code="check-ignore",
+                    summary=f"there is no check `{code}`",
+                    fix=f"did you mean `{near}`?" if near else "leave it out; each problem is shown with its code",
+                ),
+                exit_code=WRONG_USAGE,
+            )
+        if not known[code]:
+            raise ProblemsError(
+                Diagnostic(
+                    code="check-ignore",
+                    summary=f"`{code}` cannot be ignored: it is an error",
+                    why="the provider refuses such data, whatever we say of it",
+                    fix=f"leave `--ignore {code}` out, and mend what it names",
+                ),
+                exit_code=WRONG_USAGE,
+            )
 
 
 def _moderation() -> Ask:

@@ -146,13 +146,15 @@ def _plot(lengths: Lengths, look: Look) -> Iterator[str]:
 
 
 def _costs(estimates: Sequence[Estimate], look: Look, today: date) -> Iterator[str]:
-    cost = estimates[0].cost
-    yield INDENT + paint(
-        f"estimate: {counted(cost.epochs, 'epoch')}, {counted(cost.billed_tokens, 'token')} billed{_dated(estimates)}",
-        DIM,
-        colour=look.colour,
-    )
-    yield from _flowing([INDENT + _price(estimates[0], today), *(_price(each, today) for each in estimates[1:])], look)
+    """What training costs, once for each number of epochs and of tokens."""
+    alike: dict[tuple[int, int], list[Estimate]] = {}
+    for each in estimates:
+        alike.setdefault((each.cost.epochs, each.cost.billed_tokens), []).append(each)
+    for (epochs, tokens), group in alike.items():
+        said = f"estimate: {counted(epochs, 'epoch')}, {counted(tokens, 'token')} billed{_dated(group)}"
+        yield INDENT + paint(said, DIM, colour=look.colour)
+        first, *others = (_price(each, today) for each in group)
+        yield from _flowing([INDENT + first, *others], look)
 
 
 def _price(estimate: Estimate, today: date) -> str:

@@ -125,6 +125,9 @@ def test_what_has_no_price_says_why() -> None:
     assert "o4-mini ? (reinforcement is billed by the time that training takes, 100.00 USD an hour" in said
     assert "(shut down 2026-10-23)" in said
     assert "shut down" not in render_report(Report(files=(hourly,), problems=()), PLAIN, today=date(2026, 10, 22))
+    other = replace(BUSY.estimates[0], cost=replace(BUSY.estimates[0].cost, epochs=1, billed_tokens=9))
+    twice = replace(hourly, estimates=(BUSY.estimates[0], other))
+    assert render_report(Report(files=(twice,), problems=()), PLAIN, today=TODAY).count("estimate: ") == 2
     local = replace(hourly, estimates=(estimate("tiny-byte"),))
     assert "billed\n  tiny-byte $0.00\n" in render_report(Report(files=(local,), problems=()), PLAIN, today=TODAY)
 
