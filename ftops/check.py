@@ -220,7 +220,7 @@ def _trainings(subject: Subject, options: Options) -> tuple[Training, ...]:
         for model, base in profile(OPENAI).bases.items()
         if options.model is None and base.tokenizer == first[1].tokenizer
     }
-    return tuple(Training(model, base, None) for model, base in ({first[0]: first[1]} | alike).items())
+    return tuple(Training(model, base, None) for model, base in (alike or {first[0]: first[1]}).items())
 
 
 def _estimates(
