@@ -44,7 +44,7 @@ class Fault:
             code=self.code,
             summary=summary,
             place=place,
-            why=self.why,
+            why=f"{self.why} (looked for: {self.threshold})" if self.threshold else self.why,
             fix=fix or self.fix,
             severity=self.severity,
         )
