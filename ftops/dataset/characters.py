@@ -30,7 +30,7 @@ _VISIBLY_USED = re.compile(
     "|\U0001f3f4[\U000e0020-\U000e007f]+"
 )
 # Of those beyond ASCII only what Windows' code page has as punctuation: the others come with mojibake, if at all.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\x80\x91-\x94\x96\x97\x99]")
+_CONTROL = re.compile(r"[\x00-\x07\x0b\x0e-\x1f\x7f\x80\x91-\x94\x96\x97\x99]")
 _COMBINING = re.compile(r"[\u0300-\u036f\u3099\u309a\u1100-\u1112]")
 
 
@@ -43,7 +43,7 @@ _COMBINING = re.compile(r"[\u0300-\u036f\u3099\u309a\u1100-\u1112]")
 )
 def nothing_was_lost_in_decoding(said: tuple[Said, ...]) -> Iterator[Finding]:
     """No text holds the replacement character."""
-    for each in said:
+    for each in _beyond_ascii(said):
         if count := each.text.count("\ufffd"):
             yield Finding(each.where, f"holds {count} of U+FFFD, the replacement character")
 
@@ -67,7 +67,7 @@ def nothing_was_lost_in_decoding(said: tuple[Said, ...]) -> Iterator[Finding]:
 )
 def text_was_decoded_once(said: tuple[Said, ...]) -> Iterator[Finding]:
     """No text is UTF-8 that was read in another encoding."""
-    for each in said:
+    for each in _beyond_ascii(said):
         if _MOJIBAKE.search(each.text):
             import ftfy  # noqa: PLC0415  # only rows that look like it are worth the import
 
@@ -89,8 +89,8 @@ def text_was_decoded_once(said: tuple[Said, ...]) -> Iterator[Finding]:
 )
 def every_character_is_visible(said: tuple[Said, ...]) -> Iterator[Finding]:
     """No text holds characters of no width, tags, or marks that turn the direction of writing."""
-    for each in said:
-        if found := _INVISIBLE.findall(_VISIBLY_USED.sub("", each.text)):
+    for each in _beyond_ascii(said):
+        if _INVISIBLE.search(each.text) and (found := _INVISIBLE.findall(_VISIBLY_USED.sub("", each.text))):
             yield Finding(each.where, f"holds {len(found)} invisible characters, such as U+{ord(found[0]):04X}")
 
 
@@ -110,7 +110,7 @@ def every_character_is_visible(said: tuple[Said, ...]) -> Iterator[Finding]:
             b"\xc2\x99",
         ),
     ),
-    threshold="one control character of ASCII besides tab, line feed, carriage return and form feed, or one of Windows",
+    threshold="one control character of ASCII without a short escape in JSON, or one of Windows",
     why="it comes from a terminal, a broken file or a wrong encoding, and means nothing to a reader",
     fix="remove it; of a terminal's output, take away the escape sequences",
 )
@@ -142,9 +142,13 @@ def nothing_controls_a_terminal(said: tuple[Said, ...]) -> Iterator[Finding]:
 )
 def letters_are_composed(said: tuple[Said, ...]) -> Iterator[Finding]:
     """Texts are in Unicode's composed form, NFC."""
-    for each in said:
+    for each in _beyond_ascii(said):
         if _COMBINING.search(each.text) and not unicodedata.is_normalized("NFC", each.text):
             yield Finding(each.where, "is not in Unicode's composed form")
+
+
+def _beyond_ascii(said: tuple[Said, ...]) -> Iterator[Said]:
+    return (each for each in said if not each.text.isascii())
 
 
 CHARACTER_RULES = (

@@ -39,63 +39,63 @@ CREDENTIALS = (
         "an OpenAI key",
         re.compile(r"\bsk-(?:[A-Za-z]+-)?[A-Za-z0-9_-]{20,80}T3BlbkFJ[A-Za-z0-9_-]{20,80}"),
         "gitleaks, `openai-api-key`",
-        (b"T3BlbkFJ",),
+        ("T3BlbkFJ",),
         is_varied,
     ),
     Pattern(
         "an Anthropic key",
         re.compile(r"\bsk-ant-[a-z]{3,5}\d\d-[A-Za-z0-9_-]{80,}"),
         "gitleaks, `anthropic-api-key`",
-        (b"sk-ant-",),
+        ("sk-ant-",),
         is_varied,
     ),
     Pattern(
         "an AWS access key",
         re.compile(r"(?<![A-Za-z0-9/+])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9/+=])"),
         "gitleaks, `aws-access-token`",
-        (b"AKIA", b"ASIA"),
+        ("AKIA", "ASIA"),
         is_varied,
     ),
     Pattern(
         "a GitHub token",
         re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})\b"),
         "GitHub's changelog of 2021-03-31, authentication token formats",
-        (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
         is_varied,
     ),
     Pattern(
         "a GitLab token",
         re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}"),
         "gitleaks, `gitlab-pat`",
-        (b"glpat-",),
+        ("glpat-",),
         is_varied,
     ),
     Pattern(
         "a Hugging Face token",
         re.compile(r"\bhf_[A-Za-z]{34}\b"),
         "gitleaks, `huggingface-access-token`",
-        (b"hf_",),
+        ("hf_",),
         is_varied,
     ),
     Pattern(
         "a Slack token",
         re.compile(r"\b(?:xox[abeoprs]-[0-9A-Za-z-]{20,}|xapp-\d-[A-Z0-9]+-\d+-[a-z0-9]{32,})"),
         "gitleaks, `slack-bot-token` and its neighbours",
-        (b"xox", b"xapp-"),
+        ("xox", "xapp-"),
         is_varied,
     ),
     Pattern(
         "a Google API key",
         re.compile(r"(?<![A-Za-z0-9_-])AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
         "gitleaks, `gcp-api-key`",
-        (b"AIza",),
+        ("AIza",),
         is_varied,
     ),
     Pattern(
         "a Stripe key",
         re.compile(r"\b[sr]k_live_[A-Za-z0-9]{16,}"),
         "gitleaks, `stripe-access-token`",
-        (b"k_live_",),
+        ("k_live_",),
         is_varied,
     ),
     Pattern(
@@ -104,13 +104,13 @@ CREDENTIALS = (
             r"-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s\\:,.-]{100,20000}?-----END"
         ),
         "RFC 7468, sections 10 and 11; OpenSSH's PROTOCOL.key",
-        (b"PRIVATE KEY",),
+        ("PRIVATE KEY",),
     ),
     Pattern(
         "a JSON Web Token",
         re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"),
         "RFC 7515, section 3.1: an object in base64url begins with `eyJ`",
-        (b".eyJ",),
+        (".eyJ",),
         is_varied,
     ),
     Pattern(
@@ -119,7 +119,7 @@ CREDENTIALS = (
             r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>{}$%\[\]]{1,80}:[^\s:/@\"'<>{}$%\[\]]{4,80}@[A-Za-z0-9.-]{1,200}"
         ),
         "RFC 3986, section 3.2.1",
-        (),
+        ("://",),
         _is_password,
     ),
 )
@@ -127,7 +127,7 @@ CREDENTIALS = (
 
 @content_rule(
     "data-secret",
-    clues=tuple(clue for pattern in CREDENTIALS for clue in pattern.clues),
+    clues=tuple(mark.encode() for pattern in CREDENTIALS for mark in pattern.marks if mark != "://"),  # see `forms`
     forms=("address",),
     threshold="the mark, the length and the alphabet of its issuer, and as varied as chance makes it",
     why="what a model has learnt, it can be made to say; who has the file has the key at once",

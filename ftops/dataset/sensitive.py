@@ -21,13 +21,13 @@ class Pattern(NamedTuple):
     expression: re.Pattern[str]
     source: str
     """Where its form is documented."""
-    clues: tuple[bytes, ...] = ()
-    """ASCII bytes; any text that it matches holds one of them. None where a shape tells."""
+    marks: tuple[str, ...] = ()
+    """In ASCII; any text that it matches holds one of them, which is looked for first. None if it has no mark."""
     is_real: Callable[[str], bool] = bool
     """Tells a match from an example of documentation and from chance, such as by check digits."""
 
     def found_in(self, text: str) -> Iterator[re.Match[str]]:
-        if not self.clues or any(clue.decode() in text for clue in self.clues):
+        if not self.marks or any(mark in text for mark in self.marks):
             yield from (match for match in self.expression.finditer(text) if self.is_real(match.group()))
 
 

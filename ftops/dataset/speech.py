@@ -47,7 +47,7 @@ _REFUSALS = re.compile(
     )
 )
 _FENCE = re.compile(r"^[ \t]{0,3}```", re.MULTILINE)
-_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|apos|hellip|mdash|ndash|rsquo|lsquo|ldquo|rdquo|#x?[0-9a-fA-F]{2,5});")
+_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#x?[0-9a-fA-F]{2,5});")
 _MARKUP = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|```|`[^`\n]*&[^`\n]*`|<\?xml|&amp;\w+=")
 
 
@@ -58,25 +58,33 @@ def _both(*texts: str) -> Iterator[bytes]:
         yield text.encode("ascii", "backslashreplace")
 
 
+_REFUSAL_CLUES = (
+    *(b"I can't ", b"I cannot ", b"I can\xe2\x80\x99t ", rb"I can\u2019t ", b"I won't ", b"I won\xe2\x80\x99t "),
+    *(b"m unable to ", b"m not able to ", b"an AI lang", b"an AI assi", b"As an AI"),
+    *(b"Als KI", b"nicht helfen", b"nicht behilflich", b"tant qu'", b"tant que mod", b"peux pas "),
+    *(b"omo IA", b"omo una IA", b"ligencia artif", b"elo de leng", b"no puedo ayudar"),
+    *_both("答えでき", "答えすること", "手伝いでき", "手伝いすること", "言語モデルとして"),
+    *_both("无法协助", "无法回答", "无法满足", "无法提供", "人工智能", "语言模型"),
+    *_both("드릴 수 없", "답변할 수 없", "인공지능", "언어 모델"),
+)
+_REFUSAL_WORDS = tuple(
+    dict.fromkeys(clue.decode("unicode-escape" if clue.isascii() else "utf-8") for clue in _REFUSAL_CLUES)
+)
+
+
 @content_rule(
     "data-refusal",
-    clues=(
-        *(b"I can't ", b"I cannot ", b"I can\xe2\x80\x99t ", rb"I can\u2019t ", b"I won't ", b"I won\xe2\x80\x99t "),
-        *(b"m unable to ", b"m not able to ", b"an AI lang", b"an AI assi", b"As an AI"),
-        *(b"Als KI", b"nicht helfen", b"nicht behilflich", b"tant qu'", b"tant que mod", b"peux pas "),
-        *(b"omo IA", b"omo una IA", b"ligencia artif", b"elo de leng", b"no puedo ayudar"),
-        *_both("答えでき", "答えすること", "手伝いでき", "手伝いすること", "言語モデルとして"),
-        *_both("无法协助", "无法回答", "无法满足", "无法提供", "人工智能", "语言模型"),
-        *_both("드릴 수 없", "답변할 수 없", "인공지능", "언어 모델"),
-    ),
+    clues=_REFUSAL_CLUES,
     threshold=f"a known phrase of seven languages in the first {REFUSAL_CHARS} characters of a trained answer",
     why="a model learns to say what it is shown, also what another model refused while the data was made",
     fix="remove the row or write the answer; where refusals are meant, switch this check off and say so",
 )
 def answers_do_not_refuse(said: tuple[Said, ...]) -> Iterator[Finding]:
     """An answer that is trained does not refuse, or speak of itself as an AI, in its beginning."""
-    for each in said:
-        if each.is_trained and not each.where.endswith(ARGUMENTS) and _REFUSALS.search(each.text[:REFUSAL_CHARS]):
+    for each in _answers(said):
+        beginning = each.text[:REFUSAL_CHARS]
+        # The words first: all phrases together take a hundred times as long.
+        if any(word in beginning for word in _REFUSAL_WORDS) and _REFUSALS.search(beginning):
             yield Finding(each.where, "looks like a refusal")
 
 
@@ -89,14 +97,14 @@ def answers_do_not_refuse(said: tuple[Said, ...]) -> Iterator[Finding]:
 )
 def answers_close_their_fences(said: tuple[Said, ...]) -> Iterator[Finding]:
     """Every block of code that a trained answer opens is closed."""
-    for each in said:
-        if each.is_trained and not each.where.endswith(ARGUMENTS) and len(_FENCE.findall(each.text)) % 2:
+    for each in _answers(said):
+        if "```" in each.text and len(_FENCE.findall(each.text)) % 2:
             yield Finding(each.where, "opens a block of code and does not close it")
 
 
 @content_rule(
     "data-html-entity",
-    clues=(b"&amp;", b"&lt;", b"&gt;", b"&quot;", b"&nbsp;", b"&#39;", b"&#x27;", rb"\u0026"),
+    clues=(b"&amp;", b"&lt;", b"&gt;", b"&quot;", b"&nbsp;", b"&#", rb"\u0026"),
     threshold="an entity in a text without markup or code",
     why="the text was taken from a web page and not decoded, so that the model learns to write `&amp;` for `&`",
     fix="decode the text: `html.unescape(text)`",
@@ -108,6 +116,10 @@ def text_is_not_escaped_for_the_web(said: tuple[Said, ...]) -> Iterator[Finding]
         count = len(_ENTITY.findall(each.text))
         if count and not _MARKUP.search(each.text):
             yield Finding(each.where, f"holds {count} HTML entities")
+
+
+def _answers(said: tuple[Said, ...]) -> Iterator[Said]:
+    return (each for each in said if each.is_trained and not each.where.endswith(ARGUMENTS))
 
 
 SPEECH_RULES = (answers_do_not_refuse, answers_close_their_fences, text_is_not_escaped_for_the_web)
