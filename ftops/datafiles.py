@@ -71,7 +71,8 @@ class Data:
                 before,
                 old.commit,
                 now,
-                lambda sha256: stack.enter_context(self.examiner.known(reading, sha256)),
+                known=lambda sha256: stack.enter_context(self.examiner.known(reading, sha256)),
+                counting=reading.counting,
             )
 
 

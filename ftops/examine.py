@@ -114,9 +114,7 @@ class Examiner:
         Raises:
             ProblemsError: It cannot be read, or is not what it was.
         """
-        from ftops.rowstore import RowStore  # noqa: PLC0415  # it loads numpy, which a look at the cache does not need
-
-        with RowStore(self._rows).columns(sha256, reading.key) as kept:
+        with self.known(reading, sha256) as kept:
             if kept:
                 yield kept
                 return
@@ -124,6 +122,14 @@ class Examiner:
             if found.sha256 != sha256:
                 raise ProblemsError(_torn(source.path))
             yield columns
+
+    @contextmanager
+    def known(self, reading: Reading, sha256: str) -> Iterator[Columns | None]:
+        """The columns of a file that was examined once; None if they were let go."""
+        from ftops.rowstore import RowStore  # noqa: PLC0415  # it loads numpy, which a look at the cache does not need
+
+        with RowStore(self._rows).columns(sha256, reading.key) as kept:
+            yield kept
 
     def save(self) -> None:
         """Remember what was learnt; failing to is no error."""

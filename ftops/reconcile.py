@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ftops.clock import Clock
+    from ftops.datafiles import Data
+    from ftops.dataset.diff import DataDiff
     from ftops.plan.changes import Outcome
     from ftops.remote.provider import Provider
 
@@ -85,7 +87,9 @@ def plan(world: World, options: Options, *, refresh: bool = False) -> Plan:
     planned = _plan(wanted, recorded, _observe(world.provider, wanted, recorded) if refresh else None, options)
     # A look at what was changed by hand does no harm; to write over it would, so there it is an error.
     edited = tuple(replace(problem, severity=Severity.WARNING) for problem in verify(recorded, store.name))
-    return replace(planned, warnings=(*planned.warnings, *edited))
+    return replace(
+        planned, warnings=(*planned.warnings, *edited), data_changes=_data_changes(world.project, planned, wanted.data)
+    )
 
 
 def apply(
@@ -169,6 +173,7 @@ class _Wanted:
 
     target: str
     desired: tuple[Desired, ...]
+    data: Data
     warnings: tuple[Diagnostic, ...]
 
 
@@ -188,7 +193,19 @@ def _read(project: Project, recorded: Lockfile, models: Path) -> _Wanted:
     dialect = profile(project.target.profile)
     if problems := unfit(desired, project.target, methods=dialect.methods, models=dialect.models):
         raise ProblemsError(*problems)
-    return _Wanted(target=project.target.name, desired=desired, warnings=(*of_builds, *data.warnings))
+    return _Wanted(target=project.target.name, desired=desired, data=data, warnings=(*of_builds, *data.warnings))
+
+
+def _data_changes(project: Project, planned: Plan, data: Data) -> dict[tuple[str, str], DataDiff]:
+    """What changed in the data that is to be trained on anew, where the old rows are to be had."""
+    found = {
+        (change.name, cause.field): data.change(project, change.name, cause.field, change.recorded)
+        for change in planned.changes
+        if change.kind is Kind.REPLACE and change.recorded
+        for cause in change.causes
+        if cause.field in {"training_file", "validation_file"}
+    }
+    return {key: diff for key, diff in found.items() if diff}
 
 
 def _observe(provider: Provider, wanted: _Wanted, recorded: Lockfile) -> Observed:

@@ -39,21 +39,23 @@ class Meaning(NamedTuple):
     """What the model shall learn to say; empty if that is no text."""
 
 
-def meaning_of(row: dict[str, object], format_: Format, said: Sequence[Said]) -> Meaning:
+def meaning_of(row: dict[str, object], format_: Format, said: Sequence[Said], line: bytes = b"") -> Meaning:
     """The meaning of any row, as far as it can be understood.
 
     Args:
         row: As parsed.
         format_: That it has.
         said: Its texts.
+        line: What it was parsed from, which stands for a row that nests more than 254 deep: that can be parsed, but not
+            be written anew.
     """
     prompt, answer, messages = _parts(row, format_)
     system = [each for each in messages if isinstance(each, dict) and each.get("role") in _SYSTEM]
     asked = [text.text for text in said if not text.is_trained and text.role not in (*_SYSTEM, "item")]
     learnt = [text.text for text in said if text.is_trained]
     return Meaning(
-        _hash(_canonical(prompt)),
-        _hash(_canonical(answer)),
+        _hash(_canonical(prompt, line)),
+        _hash(_canonical(answer, line)),
         _system_hash(messages, system),
         asked[-1] if asked else "",
         learnt[-1] if learnt else "",
@@ -84,7 +86,7 @@ def _system_hash(messages: list[object], system: list[dict[str, object]]) -> int
     texts = [(str(each["role"]), str(each["content"])) for each in system if _is_simple(each)]
     if len(texts) == len(system) and messages[: len(system)] == system:
         return hash_of_instructions(texts)
-    return _hash(_canonical(system)) if system else 0
+    return _hash(_canonical(system, b"")) if system else 0
 
 
 def _is_simple(message: dict[str, object]) -> bool:
@@ -96,8 +98,8 @@ def _messages(value: object) -> list[object]:
     return found if isinstance(found, list) else []
 
 
-def _canonical(value: object) -> bytes:
+def _canonical(value: object, line: bytes) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:  # it nests more than 254 deep, which is read but not written
-        return b""
+    except orjson.JSONEncodeError:
+        return line

@@ -253,7 +253,7 @@ class _Reader:
         self._heed(said, content, line)
         if self._want.columns:
             sequences = sequences_in(row, found, self._want.counting.base) if self._want.counting else ()
-            self._looked.append(Looked(line, meaning_of(row, found, said), sequences))
+            self._looked.append(Looked(line, meaning_of(row, found, said, content), sequences))
 
     def _problems_of(self, row: dict[str, object], found: Format, content: bytes, place: Place) -> Iterator[Diagnostic]:
         if found not in {self._wanted, "unknown"}:

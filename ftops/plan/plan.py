@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.digest import digest_of, short
-from ftops.plan.changes import PENDING, Change, Kind
+from ftops.plan.changes import PAID, PENDING, Change, Kind
 from ftops.spec.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from ftops.dataset.diff import DataDiff
     from ftops.plan.desired import Desired
 
 
@@ -27,6 +28,15 @@ class Plan:
     checksum: str
     """Over what is to be done, not how it is worded: `apply --checksum` carries out this plan or none."""
     warnings: tuple[Diagnostic, ...] = ()
+    data_changes: Mapping[tuple[str, str], DataDiff] = field(default_factory=dict)
+    """What changed in data that is trained on anew, by spec and field, where the old rows are to be had."""
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What all that is to be trained is estimated to cost; None if that is not known of each."""
+        costs = [change.desired and change.desired.cost for change in self.changes if change.kind in PAID]
+        known = [cost.usd for cost in costs if cost and cost.usd is not None]
+        return sum(known) if len(known) == len(costs) else None
 
     @property
     def pending(self) -> tuple[Change, ...]:

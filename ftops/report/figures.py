@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+SMALLEST_PRICE = 0.005
 SMALLEST_LOSS = 0.1
 """Below it two decimals would say too little."""
 
@@ -32,6 +33,11 @@ def span(seconds: float) -> str:
 def ago(seconds: int, now: int) -> str:
     """How long before *now*; clocks of two machines differ, so a little in the future counts as now."""
     return "just now" if now - seconds < 1 else f"{span(now - seconds)} ago"
+
+
+def dollars(usd: float) -> str:
+    """An amount, to the cent; what is less than half of one is said to be."""
+    return f"${usd:,.2f}" if usd >= SMALLEST_PRICE else "less than $0.01"
 
 
 def loss(value: float) -> str:

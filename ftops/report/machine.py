@@ -17,6 +17,7 @@ from ftops.report.status import status_rows
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ftops.dataset.diff import DataDiff
     from ftops.lockfile import Entry, Lockfile
     from ftops.plan.changes import Change, Outcome
     from ftops.plan.plan import Plan
@@ -30,8 +31,9 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "target": plan.target,
         "pending": bool(plan.pending),
         "checksum": plan.checksum,
+        "cost_usd": plan.cost_usd,
         "counts": {str(kind): plan.counts[kind] for kind in Kind},
-        "changes": [_change(change) for change in plan.changes],
+        "changes": [_change(change, plan) for change in plan.changes],
         "warnings": [problem_json(warning) for warning in plan.warnings],
     }
 
@@ -78,7 +80,7 @@ def lock_json(recorded: Lockfile | Entry) -> dict[str, Any]:
     return {"format_version": FORMAT_VERSION, **_fields(recorded)}
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: Change, plan: Plan) -> dict[str, Any]:
     # Of a create, what is recorded is what it takes the place of; else it is what the change is about.
     old = change.recorded
     subject = None if change.kind in PAID else old
@@ -98,6 +100,12 @@ def _change(change: Change) -> dict[str, Any]:
         if old and not subject
         else None,
         "inputs": _inputs(change),
+        "cost": _cost(change),
+        "data_changes": {
+            cause.field: _data_change(plan.data_changes[change.name, cause.field])
+            for cause in change.causes
+            if (change.name, cause.field) in plan.data_changes
+        },
         "attempt": change.attempt,
         "waits_for": change.waits_for,
         "approved": change.approved,
@@ -122,7 +130,32 @@ def _inputs(change: Change) -> dict[str, Any] | None:
         "parent": inputs.model.spec if isinstance(inputs.model, ParentInput) else None,
         "method": inputs.method.get("type"),
         "training_rows": inputs.training_file.rows,
+        "training_tokens": inputs.training_file.tokens,
         "validation_rows": inputs.validation_file.rows if inputs.validation_file else None,
+    }
+
+
+def _cost(change: Change) -> dict[str, Any] | None:
+    """An estimate; `usd` is null where it is not known, and `unknown` says why."""
+    cost = change.desired.cost if change.desired and change.kind in PAID else None
+    if cost is None:
+        return None
+    return {
+        "epochs": cost.epochs,
+        "billed_tokens": cost.billed_tokens,
+        "usd": cost.usd,
+        "unknown": cost.unknown,
+    }
+
+
+def _data_change(diff: DataDiff) -> dict[str, int]:
+    return {
+        "added": diff.added,
+        "removed": diff.removed,
+        "edited": diff.edited,
+        "moved": diff.moved,
+        "unchanged": diff.unchanged,
+        "tokens": diff.new.tokens - diff.old.tokens,
     }
 
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from ftops.digest import short
 from ftops.lockfile import ParentInput
-from ftops.plan.changes import Kind
+from ftops.plan.changes import PAID, Kind
 from ftops.plan.diff import NO_JOB
+from ftops.report.datadiff import one_line
+from ftops.report.figures import dollars
 from ftops.report.terminal import BOLD, CYAN, DIM, GREEN, RED, YELLOW, counted, cut, padded, paint, visible, width_of
 
 if TYPE_CHECKING:
     from ftops.lockfile import Inputs
     from ftops.plan.changes import Cause, Change
+    from ftops.plan.cost import Cost
     from ftops.plan.plan import Plan
 
 SYMBOLS = {
@@ -64,7 +67,7 @@ def render_plan(plan: Plan, *, colour: bool, width: int = 100, verbose: bool = F
     shown = [change for change in plan.changes if verbose or change.kind is not Kind.NONE]
     # A long name is cut rather than leaving no room for what it is.
     name_width = min(max((width_of(visible(change.name)) for change in shown), default=0), width // 3)
-    blocks = [line for change in shown for line in _block(change, name_width, colour=colour, width=width)]
+    blocks = [line for change in shown for line in _block(change, plan, name_width, colour=colour, width=width)]
     parts = [[paint(_header(plan), BOLD, colour=colour)], blocks, _footer(plan) if next_step else []]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
@@ -80,10 +83,11 @@ def _header(plan: Plan) -> str:
         return f"No changes. {models} on target {target}."
     numbers = ((sum(counts[kind] for kind in kinds), words) for words, kinds in _COUNTED)
     tally = ", ".join(f"{number:,} {words}" for number, words in numbers if number)
-    return f"{'Plan' if plan.pending else 'No changes'}: {tally} on target {target}"
+    cost = f", about {dollars(plan.cost_usd)}" if plan.cost_usd else ""
+    return f"{'Plan' if plan.pending else 'No changes'}: {tally} on target {target}{cost}"
 
 
-def _block(change: Change, name_width: int, *, colour: bool, width: int) -> list[str]:
+def _block(change: Change, plan: Plan, name_width: int, *, colour: bool, width: int) -> list[str]:
     symbol, tint = SYMBOLS[change.kind]
     name = padded(visible(change.name), name_width)
     what = cut(visible(_what(change)), width - name_width - len(_INDENT))
@@ -91,7 +95,21 @@ def _block(change: Change, name_width: int, *, colour: bool, width: int) -> list
     # That there is no job yet is what the symbol says.
     if change.reason not in {"", NO_JOB}:
         lines.append(_INDENT + cut(visible(change.reason), width - len(_INDENT)))
-    return lines + [f"{_INDENT}  {_cause(cause, width - len(_INDENT) - 2)}" for cause in change.causes]
+    for cause in change.causes:
+        lines.append(f"{_INDENT}  {_cause(cause, width - len(_INDENT) - 2)}")
+        if data := plan.data_changes.get((change.name, cause.field)):
+            lines.append(f"{_INDENT}    {one_line(data)}")
+    if change.kind in PAID and change.desired and change.desired.cost:
+        lines.append(_INDENT + _cost(change.desired.cost))
+    return lines
+
+
+def _cost(cost: Cost) -> str:
+    """What training is estimated to take and to cost, such as `about 81,000 tokens in 3 epochs, $0.41`."""
+    if cost.unknown and not cost.billed_tokens:
+        return cost.unknown
+    price = f", {dollars(cost.usd)}" if cost.usd else ""
+    return f"about {counted(cost.billed_tokens, 'token')} in {counted(cost.epochs, 'epoch')}{price}"
 
 
 def _what(change: Change) -> str:

@@ -91,6 +91,7 @@ def test_everything_can_be_written_as_json(busy: Busy, make: Maker) -> None:
         "parent": "elle",
         "method": "supervised",
         "training_rows": 12,
+        "training_tokens": None,
         "validation_rows": None,
     }
     for shaped in (plan_json(plan), status_json(plan, busy.lock), lock_json(busy.lock)):
