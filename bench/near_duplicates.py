@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 import random
 import sys
+import tempfile
 from io import BytesIO
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ftops.dataset.columns import COLUMNS, SKETCH_WIDTH, Columns, ColumnWriter
-from ftops.dataset.formats import format_of
-from ftops.dataset.meaning import meaning_of
-from ftops.dataset.said import said_in
-from ftops.dataset.sketch import shingles, sketches, text_of
-from ftops.dataset.traits import endings, scripts
+from ftops.dataset.columns import SKETCH_WIDTH, Columns, ColumnWriter
+from ftops.dataset.scan import scan
+from ftops.dataset.sketch import shingles, sketches
+from ftops.dataset.tokens.base import Base, Counting
 from ftops.dataset.whole.alike import find_alike
 from ftops.dataset.whole.likeness import template_of
 
@@ -105,32 +105,16 @@ class Text(NamedTuple):
         return json.dumps({"messages": messages}, ensure_ascii=False).encode()
 
 
-def columns_of(lines: Sequence[bytes]) -> Columns:
-    """Take rows apart into columns, as the pass over a file does."""
-    rows = [json.loads(line) for line in lines]
-    said = [said_in(row, format_of(row, "supervised")) for row in rows]
-    meanings = [meaning_of(row, format_of(row, "supervised"), texts) for row, texts in zip(rows, said, strict=True)]
-    prompts, answers = [each.prompt_text for each in meanings], [each.answer_text for each in meanings]
-    prompt_hashes = np.array([each.prompt for each in meanings], dtype="<u8")
-    answer_hashes = np.array([each.answer for each in meanings], dtype="<u8")
-    made = {
-        "line": np.arange(1, len(rows) + 1, dtype="<u4"),
-        "row": prompt_hashes * np.uint64(3) + answer_hashes,
-        "prompt": prompt_hashes,
-        "answer": answer_hashes,
-        "system": np.array([each.system for each in meanings], dtype="<u8"),
-        "answer_chars": np.array([len(text) for text in answers], dtype="<u4"),
-        "ending": endings(answers),
-        "prompt_script": scripts(prompts),
-        "answer_script": scripts(answers),
-        "sketch": sketches([text_of(texts) for texts in said]),
-    }
-    others = {name: np.zeros(len(rows) * width, dtype=kind) for name, (kind, width) in COLUMNS.items()}
-    stream = BytesIO()
-    writer = ColumnWriter(stream)
-    writer.add(others | made)
+def columns_of(lines: Sequence[bytes], method: str = "supervised") -> Columns:
+    """Take rows apart into columns, in the pass that checks a file."""
+    kept = BytesIO()
+    writer = ColumnWriter(kept)
+    with tempfile.TemporaryFile() as stream:
+        stream.write(b"\n".join(lines))
+        stream.seek(0)
+        scan(stream, "rows.jsonl", method, writer, counting=Counting(Base(tokenizer="o200k_base"), Path()))
     writer.finish()
-    return Columns(stream)
+    return Columns(kept)
 
 
 def blank(language: str) -> str:

@@ -246,7 +246,7 @@ def test_pairs_of_a_preference_file_may_share_a_prompt(bench: ModuleType) -> Non
         ).encode()
         for n in range(20)
     ]
-    assert whole_problems(bench.columns_of(lines), "a.jsonl", lines.__getitem__) == ()
+    assert whole_problems(bench.columns_of(lines, "dpo"), "a.jsonl", lines.__getitem__) == ()
 
 
 @pytest.mark.parametrize(
