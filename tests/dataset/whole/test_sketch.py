@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftops.dataset.columns import SKETCH_WIDTH
-from ftops.dataset.said import Said
-from ftops.dataset.sketch import SHINGLES_MIN, shingles, sketches, text_of
+from ftops.dataset.sketch import SHINGLES_MIN, shingles, sketches
 
 if TYPE_CHECKING:
     import random
@@ -83,8 +82,3 @@ def test_the_share_of_equal_values_estimates_the_jaccard_similarity(
 
 def test_half_a_surrogate_pair_does_no_harm() -> None:
     assert sketches(["\ud83d" + SENTENCE]).all()
-
-
-def test_the_text_of_a_row_leaves_the_system_prompt_out() -> None:
-    said = [Said("", role, role.upper(), is_trained=False) for role in ("system", "developer", "user", "assistant")]
-    assert text_of(said) == "USER\nASSISTANT"
