@@ -203,7 +203,7 @@ def _hashes_of(row: bytes, method: str) -> tuple[int, int]:
     # A number that is too long for a double would be rounded, so that other rows seem to be the same.
     if not isinstance(value, dict) or _LONG_NUMBER.search(row):
         return xxh3_64_intdigest(row), len(row)
-    meaning = meaning_of(value, format_of(value, method), ())
+    meaning = meaning_of(value, format_of(value, method), (), row)
     return meaning.prompt, meaning.answer
 
 

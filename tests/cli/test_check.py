@@ -216,10 +216,11 @@ def test_what_cannot_be_read_is_told_beside_the_rest(write: Write, run: Run, tmp
     (tmp_path / "none").mkdir()
     write("closed.jsonl", chats(12)).chmod(0)
     (tmp_path / "gone.jsonl").symlink_to("nowhere")
-    arguments = ("missing.jsonl", "pipe.jsonl", "none", "closed.jsonl", "gone.jsonl", "train.jsonl")
+    (tmp_path / "loop.jsonl").symlink_to("loop.jsonl")
+    arguments = ("missing.jsonl", "pipe.jsonl", "none", "closed.jsonl", "gone.jsonl", "loop.jsonl", "train.jsonl")
     done = run("check", *arguments)
     assert done.code == 1
-    unreadable = 1 if os.access(tmp_path / "closed.jsonl", os.R_OK) else 2  # root may read it
+    unreadable = 2 if os.access(tmp_path / "closed.jsonl", os.R_OK) else 3  # root may read it
     told = ["check-nothing", "file-missing", "file-missing", *["file-unreadable"] * unreadable]
     assert sorted(codes(done.out, "error")) == told
     assert "file-unreadable]: `pipe.jsonl` is not an ordinary file\n  pipe.jsonl\n" in done.out
@@ -249,6 +250,22 @@ def test_in_a_project_all_data_of_all_specs_is_checked(shop: Shop, run: Run) -> 
         ("specs/data/valid.jsonl", "validation", 3),
     ]
     assert "data-leakage" in [problem["code"] for problem in report["problems"]]  # type: ignore[attr-defined]  # a list of objects
+
+
+def test_a_file_is_priced_as_its_specs_train_on_it(shop: Shop, run: Run) -> None:
+    child = shop.spec("child", epochs=2)
+    child.write_text(child.read_text().replace("model: tiny-byte-90k", "model: {spec: pong}"))
+    other = shop.spec("other")
+    other.write_text(other.read_text().replace("model: tiny-byte-90k", "model: {alias: best}"))
+    config = shop.root / "ftops.yaml"
+    config.write_text(config.read_text() + f"aliases: {{best: 'pong@sha256:{'a' * 12}'}}\n")
+    (file,) = run("check", "--json").json["files"]  # type: ignore[misc]  # a list
+    estimates = [(each["model"], each["epochs"], each["usd"]) for each in file["estimates"]]
+    assert sorted(estimates, key=str) == [
+        ("the model of an alias", 1, None),
+        ("tiny-byte-90k", 1, 0.0),
+        ("tiny-byte-90k", 2, 0.0),
+    ]
 
 
 def test_a_check_that_every_spec_switches_off_is_off(shop: Shop, run: Run) -> None:

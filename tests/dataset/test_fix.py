@@ -96,6 +96,8 @@ def test_misnamed_outputs_keep_their_place() -> None:
         b'"caf\xc3\x83\xc2\xa9"',
         b'{"messages": "' + b"\xc3\x83\xc2\xa9" + b'"}',
         b"\xff\xfe\x00\x00" + GOOD.decode().encode("utf-32-le"),
+        # Deeper than can be written again, so that nothing but the bytes tells them apart.
+        b'{"messages":' + b"[" * 300 + b"1" + b"]" * 300 + b'}\n{"messages":' + b"[" * 300 + b"2" + b"]" * 300 + b"}\n",
         # Whole numbers beyond 64 bits: two rows that a parser would take for the same.
         b'{"messages":[],"n":123456789012345678901234567890}\n{"messages":[],"n":123456789012345678901234567891}\n',
     ],
