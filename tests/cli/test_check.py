@@ -259,8 +259,9 @@ def test_a_file_is_priced_as_its_specs_train_on_it(shop: Shop, run: Run) -> None
     other.write_text(other.read_text().replace("model: tiny-byte-90k", "model: {alias: best}"))
     config = shop.root / "ftops.yaml"
     config.write_text(config.read_text() + f"aliases: {{best: 'pong@sha256:{'a' * 12}'}}\n")
-    (file,) = run("check", "--json").json["files"]  # type: ignore[misc]  # a list
-    estimates = [(each["model"], each["epochs"], each["usd"]) for each in file["estimates"]]
+    files = run("check", "--json").json["files"]
+    assert isinstance(files, list)
+    estimates = [(each["model"], each["epochs"], each["usd"]) for each in files[0]["estimates"]]
     assert sorted(estimates, key=str) == [
         ("the model of an alias", 1, None),
         ("tiny-byte-90k", 1, 0.0),
