@@ -248,7 +248,7 @@ def _sha256(project: Project, path: str, cache: FileCache[str]) -> str:
 
 
 def place_in(dataset: Dataset) -> Callable[[str, int | None], Place]:
-    """Gives the place of a field, or of a character in its text, counted from 0; `field:` is where its text begins."""
+    """Gives the place of a field, or of a character in the SQL that it holds, counted from 0."""
     texts = {"sql": dataset.recipe.sql, "filter": dataset.recipe.filter}
     texts |= {f"splits.{name}": text for name, text in dataset.recipe.splits.items()}
     if isinstance(dataset.recipe.order, Sorted):
@@ -258,7 +258,7 @@ def place_in(dataset: Dataset) -> Callable[[str, int | None], Place]:
         start = dataset.places.get(f"{field}:")
         text = texts.get(field)
         if offset is None or start is None or text is None:
-            return place_of_field(dataset, field.removesuffix(":"))
+            return place_of_field(dataset, field)
         before = text[:offset].split("\n")
         column = start.column + len(before[-1])
         return Place(path=dataset.path, line=start.line + len(before) - 1, column=column, end_column=column + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,7 @@ def dataset(document: Document, name: str) -> Dataset:
         owner=value.get("owner"),
         labels=value.get("labels") or {},
         ignored=checks_of(value),
-        places=places_of(document) | _text_places(document),
+        places=places_of(document) | _text_places(document) | _column_places(document),
     )
 
 
@@ -200,21 +201,17 @@ def _form_problems(document: Document) -> Iterator[Diagnostic]:
 
 
 def _template_problems(document: Document) -> Iterator[Diagnostic]:
-    for form in FORMS:
-        given = document.value.get(form)
-        for field, text in given.items() if isinstance(given, dict) else ():
-            if not isinstance(text, str) or field == "separator":
-                continue
-            try:
-                parse_template(text)
-            except TemplateError as error:
-                yield document.problem(
-                    "spec-template",
-                    (form, field),
-                    f"{error} in the template `{field}`",
-                    why="`{column}` stands for the value of a column",
-                    fix="double a brace that is meant as such: `{{` or `}}`",
-                )
+    for form, field, text in _templates(document):
+        try:
+            parse_template(text)
+        except TemplateError as error:
+            yield document.problem(
+                "spec-template",
+                (form, field),
+                f"{error} in the template `{field}`",
+                why="`{column}` stands for the value of a column",
+                fix="double a brace that is meant as such: `{{` or `}}`",
+            )
 
 
 def _split_problems(document: Document) -> Iterator[Diagnostic]:
@@ -252,10 +249,32 @@ def _split_problems(document: Document) -> Iterator[Diagnostic]:
         )
 
 
+def _column_places(document: Document) -> dict[str, Span]:
+    """Where templates name columns first, under the template's path with the column in braces behind it."""
+    found: dict[str, Span] = {}
+    for form, field, text in _templates(document):
+        mark = document.marks[form, field].value
+        for column in parse_template(text).columns:
+            named = re.compile(r"\{\s*" + re.escape(column) + r"\s*\}")
+            for number, line in enumerate(document.lines[mark.line - 1 :], mark.line):
+                if (at := named.search(line, mark.column - 1 if number == mark.line else 0)) is not None:
+                    span = Span(line=number, column=at.start() + 1, end_column=at.end() + 1)
+                    found.setdefault(f"{form}.{field}.{{{column}}}", span)
+                    break
+    return found
+
+
+def _templates(document: Document) -> Iterator[tuple[str, str, str]]:
+    for form in FORMS:
+        given = document.value.get(form)
+        for field, text in given.items() if isinstance(given, dict) else ():
+            if isinstance(text, str) and field != "separator":
+                yield form, field, text
+
+
 def _text_places(document: Document) -> dict[str, Span]:
-    """Where the text of templates and SQL begins: behind quotes, or in the line after `|`."""
-    fields = [*_TEXTS, *((form, field) for form in FORMS for field in document.value.get(form) or ())]
-    fields += [("splits", name) for name in document.value.get("splits") or ()]
+    """Where the text of SQL begins: behind quotes, or in the line after `|`."""
+    fields = [*_TEXTS, *(("splits", name) for name in document.value.get("splits") or ())]
     found: dict[str, Span] = {}
     for path in fields:
         mark = document.marks.get(path)

@@ -101,7 +101,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     ignored: tuple[Ignored, ...] = ()
     places: dict[str, Span] = {}
-    """As of a Spec; and under a field's path with `:` behind it, where its text begins."""
+    """As of a Spec; SQL's text begins at its path with `:`, and `chat.user.{review}` is where a column is named."""
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -119,7 +119,7 @@ class Examples:
             return Diagnostic(
                 code="dataset-null",
                 summary=f"`{column}` is NULL in {rows} in {where}",
-                place=self._place(f"{_tag(self._recipe)}.{field}:"),
+                place=self._place(f"{_tag(self._recipe)}.{field}.{{{column}}}"),
                 why="an example without this text would not be the one that the template describes",
                 fix=f'leave such rows out: `filter: "{column} IS NOT NULL"`, or give them a text by `sql`',
             )
@@ -128,7 +128,7 @@ class Examples:
             return Diagnostic(
                 code="dataset-json",
                 summary=f"`{what}` is no list in JSON in {rows} in {where}",
-                place=self._place(f"{_tag(self._recipe)}.{field}:"),
+                place=self._place(f"{_tag(self._recipe)}.{field}"),
                 why="the column's JSON becomes a part of the example as it is",
                 fix="mend the rows, or leave them out: `filter: json_valid(column)`",
             )
@@ -136,7 +136,7 @@ class Examples:
         return Diagnostic(
             code="dataset-splits-overlap",
             summary=f"the conditions of `{one}` and `{other}` are both met by {rows} in {where}",
-            place=self._place(f"splits.{other}:"),
+            place=self._place(f"splits.{other}"),
             why="what is trained on must not be validated on",
             fix="write conditions of which each row meets one at most",
         )

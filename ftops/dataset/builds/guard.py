@@ -89,12 +89,12 @@ def _check(
         name = str(each.get("function_name", "")).lower()
         match each.get("type"):
             case "BASE_TABLE" if str(each["table_name"]).lower() not in known or each["schema_name"]:
-                why = "SQL sees the sources of the dataset and nothing else"
-                fix = f"write one of {', '.join(f'`{table}`' for table in sorted(tables))}, or declare it in `sources`"
+                why = "SQL sees the sources of the dataset and nothing else, an expression the columns of its row"
+                fix = "declare it in `sources`, and select from it in `sql` by its name there"
                 raise refused_sql(locate(field, offset), f"`{each['table_name']}` is no source", why=why, fix=fix)
             case "TABLE_FUNCTION" if (called := str(each["function"]["function_name"]).lower()) not in _TABLE_FUNCTIONS:
                 why = "it could read what no source declares"
-                fix = "declare the file in `sources`, and select from it by its name there"
+                fix = "declare the file in `sources`, and select from it in `sql` by its name there"
                 raise refused_sql(locate(field, offset), f"`{called}` is not allowed here", why=why, fix=fix)
             case "SHOW_REF":
                 why = "it describes tables instead of giving their rows"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SEES_NO_ROWS = frozenset({"Binder", "Catalog", "Parser", "Syntax"})
 """Kinds of error that are raised before a row is read, so that their text quotes the SQL only."""
 _QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
-_LINE = re.compile(r"CSV Error on Line: (\d+)|in (?:line|record/value) (\d+)")
+_LINE = re.compile(r"CSV Error on Line: (\d+)|at byte \d+ in line (\d+)")
 
 
 class _Said(NamedTuple):
@@ -61,7 +61,8 @@ def source_problem(error: duckdb.Error, path: str) -> ProblemsError:
     """What DuckDB says against a source; nothing of a row is quoted."""
     text = _said(error).text
     found = _LINE.search(text)
-    line = int(found[1] or found[2]) if found else None
+    # DuckDB 2.0 counts the lines of JSON from 2.
+    line = None if found is None else int(found[1]) if found[1] else int(found[2]) - 1
     summary, why, fix = _source_words(text)
     place = Place(path=path, line=line)
     return ProblemsError(Diagnostic(code="dataset-source", summary=summary, place=place, why=why, fix=fix))
@@ -83,6 +84,12 @@ def _source_words(text: str) -> tuple[str, str, str]:
             f"line {has}",
             "a field would be read as another's",
             "put fields that hold a comma or a line feed in quotes",
+        )
+    if "out of memory" in lowered or "maximum_object_size" in lowered or "maximum line size" in lowered:
+        return (
+            "a row is too long",
+            "rows are read up to 16 MiB of JSON or 4 MiB of CSV",
+            "split the row, or leave it out",
         )
     if "unicode" in lowered or "utf-8" in lowered:
         return (

@@ -155,7 +155,7 @@ def _named(recipe: Recipe, columns: Mapping[str, str], locate: Locate) -> tuple[
     where: dict[str, str] = {}
     for field, template in templates_of(recipe.form).items():
         for column in template.columns:
-            where.setdefault(column, f"{recipe.form.__struct_config__.tag}.{field}")
+            where.setdefault(column, f"{recipe.form.__struct_config__.tag}.{field}.{{{column}}}")
     for field, names in (("dedupe", recipe.dedupe or ()), ("split_by", recipe.split_by)):
         for position, column in enumerate(names):
             where.setdefault(column, f"{field}.{position}")
@@ -171,9 +171,7 @@ def _named(recipe: Recipe, columns: Mapping[str, str], locate: Locate) -> tuple[
                 Diagnostic(
                     code="dataset-column",
                     summary=f"there is no column `{column}`",
-                    place=locate(field + ":", None)
-                    if field.startswith(("chat", "preference", "completion"))
-                    else place,
+                    place=place,
                     why=f"the columns are {shown}",
                     fix=f"did you mean `{near[0]}`?" if near else "write one of them; braces meant as such are doubled",
                 )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_LONGEST_OBJECT = 16 << 20
+"""Of JSON, in bytes; each thread keeps two of them in memory. A row of CSV has 4 MiB at most."""
 _NO_DELIMITER = "\x1f"
 """Stands in no header."""
 
@@ -92,7 +94,7 @@ def _reader(connection: DuckDBPyConnection, path: str, real: str) -> tuple[str, 
         select = f"SELECT * FROM read_csv({_literal(real)}, {_CSV}, {options})"
         return select, dict.fromkeys(names, "VARCHAR")
     layout = "array" if ending == ".json" else "newline_delimited"
-    objects = f"read_json_objects({_literal(real)}, format='{layout}', maximum_object_size=67108864)"
+    objects = f"read_json_objects({_literal(real)}, format='{layout}', maximum_object_size={_LONGEST_OBJECT})"
     keys = connection.execute(f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {objects} ORDER BY key").fetchall()
     names = tuple(key for (key,) in keys)
     if not names:
@@ -102,14 +104,17 @@ def _reader(connection: DuckDBPyConnection, path: str, real: str) -> tuple[str, 
     return f"SELECT {values} FROM {objects}", dict.fromkeys(names, "VARCHAR")
 
 
-_CSV = "auto_detect=false, quote='\"', escape='\"', encoding='utf-8', max_line_size=16777216, strict_mode=true"
+_CSV = (
+    "auto_detect=false, quote='\"', escape='\"', encoding='utf-8', strict_mode=true, "
+    "buffer_size=8388608, max_line_size=4194304"
+)
 
 
 def _header(connection: DuckDBPyConnection, path: str, real: str, delimiter: str) -> tuple[str, ...]:
     """The names of a CSV file's columns."""
     line = connection.execute(
         f"SELECT line FROM read_csv({_literal(real)}, auto_detect=false, header=false, quote='', escape='', "
-        f"delim='{_NO_DELIMITER}', columns={{'line': 'VARCHAR'}}, max_line_size=16777216, strict_mode=false) LIMIT 1"
+        f"delim='{_NO_DELIMITER}', columns={{'line': 'VARCHAR'}}, strict_mode=false) LIMIT 1"
     ).fetchone()
     if line is None or line[0] is None:
         raise ProblemsError(_no_columns(path))
