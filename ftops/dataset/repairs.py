@@ -29,6 +29,8 @@ ZERO_WIDTH = "\u200b\u2060\ufeff"
 # Thai, Lao, Myanmar, Khmer and their neighbours write no blanks: there a zero width space says where a word ends.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\ua9e0-\ua9ff\uaa60-\uaadf"
 _NEEDLESS = re.compile(f"(?<![{_UNSPACED}])\u200b|[\u2060\ufeff]")
+# The first two characters that UTF-8 gives where it is read as Latin-1 or as Windows-1252; as the rule looks for them.
+_MOJIBAKE = re.compile(r"[\xc2-\xf4][\x80-\xbf\u0152-\u0192\u02c6-\u02dc\u2013-\u2122]")
 # Unicode would replace these by letters that look different, and people's names are written with them.
 _COMPATIBILITY_IDEOGRAPHS = re.compile("([\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
 
@@ -100,11 +102,11 @@ def composed(text: str) -> str:
 
 def without_mojibake(text: str) -> str:
     """Undo a wrong decoding of UTF-8, if encoding and decoding alone do it, and lead back to every character."""
-    from ftfy import fix_encoding_and_explain  # noqa: PLC0415  # only for a row that has more than ASCII
+    if not _MOJIBAKE.search(text):
+        return text
+    from ftfy import fix_encoding_and_explain  # noqa: PLC0415  # only for a text that looks like it
     from ftfy.badness import is_bad  # noqa: PLC0415
 
-    if not is_bad(text):
-        return text
     mended = fix_encoding_and_explain(text)
     steps = mended.explanation or []
     if not steps or any(step.action not in {"encode", "decode"} for step in steps) or is_bad(mended.text):
