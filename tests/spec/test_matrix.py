@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -58,7 +61,8 @@ def test_a_name_may_be_given() -> None:
 
 def test_combinations_are_excluded_by_the_names_of_their_values() -> None:
     found = specs(
-        "matrix: {n_epochs: [1, 3], seed: {low: 1, high: 9}, exclude: [{n_epochs: 1, seed: high}, {n_epochs: 3, seed: low}]}\n"
+        "matrix: {n_epochs: [1, 3], seed: {low: 1, high: 9}, "
+        "exclude: [{n_epochs: 1, seed: high}, {n_epochs: 3, seed: low}]}\n"
         "seed: '{matrix.seed}'\n" + EPOCHS
     )
     assert list(found) == ["run-1-low", "run-3-high"]
@@ -119,3 +123,10 @@ def test_checks_are_switched_off_with_a_reason() -> None:
     assert unknown.fix == "did you mean `data-near-duplicates`?"
     assert unknown.place is not None
     assert (unknown.place.line, unknown.place.column) == (4, 26)
+
+
+def test_what_the_documents_show_is_taken() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    shown = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "kind:" in block]
+    declared = [parse_file(block.encode(), "specs/stars.yaml") for block in shown]
+    assert [len(each.specs) + len(each.datasets) for each in declared] == [1, 1, 3]

@@ -93,7 +93,7 @@ def splits_of(workshop: Workshop, *, threads: int = 1) -> dict[str, Split]:
         "order: shuffled\n",
         "order: {by: star}\n",
         "order: as given\n",
-        "sql: SELECT min(review) AS review, sum(CAST(star AS DOUBLE)) / 7 AS star FROM reviews GROUP BY left(review, 5)\n",
+        "sql: SELECT min(review) AS review, sum(CAST(star AS DOUBLE) / 7) AS star FROM reviews GROUP BY review[:5]\n",
         "dedupe: [star]\nlimit: 3\nsplits: {train: 100%}\n",
     ],
 )
