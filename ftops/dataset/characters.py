@@ -36,7 +36,7 @@ _COMBINING = re.compile(r"[\u0300-\u036f\u3099\u309a\u1100-\u1112]")
 
 @content_rule(
     "data-replacement-character",
-    clues=(b"\xef\xbf\xbd", rb"\ufffd", rb"\uFFFD"),
+    clues=(b"\xef\xbf\xbd",),
     threshold="one U+FFFD in a text",
     why="it stands where a decoder met bytes that it could not read: the characters are lost, and the mark is learnt",
     fix="read the source again in its own encoding, or remove the row",
@@ -52,14 +52,12 @@ def nothing_was_lost_in_decoding(said: tuple[Said, ...]) -> Iterator[Finding]:
     "data-mojibake",
     clues=(
         # Capital A with tilde or circumflex, then what Latin-1 has for the second half of two UTF-8 bytes.
-        *(b"\xc3\x83\xc2", b"\xc3\x82\xc2", rb"\u00c3\u00", rb"\u00c2\u00"),
+        *(b"\xc3\x83\xc2", b"\xc3\x82\xc2"),
         # The same of Windows' code page: quotes and dashes, emoji, Japanese, Cyrillic, Korean.
         *(b"\xc3\xa2\xe2\x82\xac", b"\xc3\xb0\xc5\xb8", b"\xc3\xa3\xe2\x80\x9a", b"\xc3\xa3\xc6\x92"),
         *(b"\xc3\x91\xe2\x80\x9a", b"\xc3\x91\xe2\x82\xac", b"\xc3\x90\xc2", b"\xc3\xac\xe2\x80", b"\xc3\xab\xe2\x80"),
-        *(rb"\u00e2\u20ac", rb"\u00f0\u0178", rb"\u00e3\u201a", rb"\u00e3\u0192", rb"\u00d1\u20", rb"\u00d0\u00"),
-        *(rb"\u00ec\u20", rb"\u00eb\u20"),
         # Latin-1 again: the second and third of three bytes are mostly control characters.
-        *(b"\xc2\x80", b"\xc2\x81", b"\xc2\x82", b"\xc2\x83", rb"\u008"),
+        *(b"\xc2\x80", b"\xc2\x81", b"\xc2\x82", b"\xc2\x83"),
     ),
     threshold="ftfy would decode a text anew, which it does if that makes it much likelier",
     why="the text was written in UTF-8 and read as Windows-1252 or Latin-1, and is learnt as it looks now",
@@ -80,8 +78,7 @@ def text_was_decoded_once(said: tuple[Said, ...]) -> Iterator[Finding]:
     "data-invisible-character",
     clues=(
         *(character.encode() for character in _ZERO_WIDTH + _DIRECTIONS),
-        *(b"\xf3\xa0\x80", b"\xf3\xa0\x81", rb"\udb40\udc", rb"\u200b", rb"\u200B", rb"\ufeff", rb"\uFEFF", rb"\u206"),
-        *(rb"\u202a", rb"\u202b", rb"\u202c", rb"\u202d", rb"\u202e"),
+        *(b"\xf3\xa0\x80", b"\xf3\xa0\x81"),
     ),
     threshold="one such character, save in scripts and flags that are written with them",
     why="nobody sees them, tokenizers do: they come from web pages, and can hide instructions or turn code around",
@@ -96,8 +93,8 @@ def every_character_is_visible(said: tuple[Said, ...]) -> Iterator[Finding]:
 
 @content_rule(
     "data-control-character",
+    forms=("control",),
     clues=(
-        *(rb"\u000", rb"\u001", rb"\u007f", rb"\u007F", rb"\u008", rb"\u009"),
         *(
             b"\x7f",
             b"\xc2\x80",
@@ -129,11 +126,6 @@ def nothing_controls_a_terminal(said: tuple[Said, ...]) -> Iterator[Finding]:
         b"\xe3\x82\x99",
         b"\xe3\x82\x9a",
         b"\xe1\x84",
-        rb"\u03",
-        rb"\u110",
-        rb"\u111",
-        rb"\u3099",
-        rb"\u309a",
     ),
     threshold="a letter and its mark as two characters where Unicode has one for both",
     why="the same word has other tokens than elsewhere, and searches miss it; file names from macOS look like this",

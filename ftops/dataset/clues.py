@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import ahocorasick_rs
+    import numpy as np
+    from numpy.typing import NDArray
 
 CLUES: Final = tuple(dict.fromkeys(clue for rule in HEURISTICS for clue in rule.clues))
 
 _PATTERNS_MAX: Final = 16
-_ESCAPE: Final = rb"\u"
 _FENCE: Final = b"```"
 _DOMAIN: Final = re.compile(rb"@[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z]")
 
@@ -35,62 +36,50 @@ _CHUNK: Final = 1 << 17
 """Bytes in which digits are counted at once: their intermediate values stay in the cache of a core."""
 
 
-def suspects(block: bytes) -> list[int]:
-    """Give where in *block*, which is whole lines, a clue begins: unsorted, and perhaps several in a row.
+def suspects(texts: bytes, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the rows that hold a clue, by their position, in order.
 
     In a row without any, no heuristic would find anything, save code fences that are open in two texts at once.
+
+    Args:
+        texts: All that is said in the rows, in UTF-8.
+        ends: One past the last byte of each row.
     """
+    import numpy as np  # noqa: PLC0415  # only who reads data needs it
+
     automata = _automata()
-    found = [*_begins(automata.plain, block)]
-    if not block.isascii():
-        found += _begins(automata.utf8, block)
-    if _ESCAPE in block:
-        found += _begins(automata.escaped, block)
-    found += _addresses(automata.at, block)
-    found += (start for start in _begins([automata.plus], block) if _PHONE.match(block, start))
-    found += _odd_fences(automata.fence, block)
-    found += _numbers(block)
-    return found
+    found = [*_begins(automata.plain, texts)]
+    if not texts.isascii():
+        found += _begins(automata.utf8, texts)
+    found += _addresses(automata.at, texts)
+    found += (start for start in _begins([automata.plus], texts) if _PHONE.match(texts, start))
+    found += _numbers(texts)
+    found += _controls(texts)
+    fences = np.searchsorted(ends, list(_begins([automata.fence], texts)), side="right")
+    is_odd = np.bincount(fences, minlength=len(ends)) % 2 == 1  # so that one of them is not closed
+    is_suspect = is_odd[: len(ends)]
+    is_suspect[np.searchsorted(ends, found, side="right")] = True
+    return np.flatnonzero(is_suspect)
 
 
-def _begins(automata: Iterable[ahocorasick_rs.BytesAhoCorasick], block: bytes) -> Iterator[int]:
+def _begins(automata: Iterable[ahocorasick_rs.BytesAhoCorasick], texts: bytes) -> Iterator[int]:
     for automaton in automata:
-        for _, start, _ in automaton.find_matches_as_indexes(block):
+        for _, start, _ in automaton.find_matches_as_indexes(texts):
             yield start
 
 
-def _addresses(at: ahocorasick_rs.BytesAhoCorasick, block: bytes) -> Iterator[int]:
+def _addresses(at: ahocorasick_rs.BytesAhoCorasick, texts: bytes) -> Iterator[int]:
     """The form `address`: something at a domain, as in an e-mail address and in a login of a URL."""
-    for start in _begins([at], block):
-        before = block[start - 1 : start]
-        is_decorator = before in b"nt" and block[start - 2 : start - 1] == b"\\"  # after an escaped line feed or tab
-        if before.isalnum() and not is_decorator and _DOMAIN.match(block, start):
+    for start in _begins([at], texts):
+        if texts[start - 1 : start].isalnum() and _DOMAIN.match(texts, start):
             yield start
 
 
-def _odd_fences(fence: ahocorasick_rs.BytesAhoCorasick, block: bytes) -> Iterator[int]:
-    """The form `fence`: an odd number of code fences in a row, so that one of them is not closed."""
-    end = count = first = 0
-    for start in _begins([fence], block):
-        if start < end:
-            count += 1
-            continue
-        if count % 2:
-            yield first
-        first, count = start, 1
-        end = block.find(b"\n", start)
-        if end < 0:
-            end = len(block)
-    if count % 2:
-        yield first
-
-
-def _numbers(block: bytes) -> Iterator[int]:
+def _numbers(texts: bytes) -> Iterator[int]:
     """The form `number`: 9 digits in 11 characters, as cards and accounts have, and times of day have not."""
-    # Imported here: only who reads data needs it.
-    import numpy as np  # noqa: PLC0415  # see above
+    import numpy as np  # noqa: PLC0415  # as above
 
-    content = np.frombuffer(block, dtype=np.uint8)
+    content = np.frombuffer(texts, dtype=np.uint8)
     for begin in range(0, len(content) - _WINDOW + 1, _CHUNK):
         digit = ((content[begin : begin + _CHUNK + _WINDOW - 1] - ord("0")) < 10).view(np.uint8)  # noqa: PLR2004  # wraps
         two = digit[:-1] + digit[1:]
@@ -102,10 +91,20 @@ def _numbers(block: bytes) -> Iterator[int]:
             yield from (begin + hits[np.diff(hits, prepend=-_WINDOW) > 1]).tolist()
 
 
+def _controls(texts: bytes) -> Sequence[int]:
+    """The form `control`: a control character of ASCII that ends no line and is no tab."""
+    import numpy as np  # noqa: PLC0415  # as above
+
+    is_control = np.frombuffer(texts, dtype=np.uint8) < ord(" ")
+    if np.count_nonzero(is_control) == sum(texts.count(allowed) for allowed in (b"\n", b"\t", b"\r")):
+        return ()
+    places: list[int] = np.flatnonzero(is_control).tolist()
+    return [at for at in places if texts[at] not in b"\n\t\r"]
+
+
 class _Automata(NamedTuple):
     plain: Sequence[ahocorasick_rs.BytesAhoCorasick]
     utf8: Sequence[ahocorasick_rs.BytesAhoCorasick]
-    escaped: Sequence[ahocorasick_rs.BytesAhoCorasick]
     at: ahocorasick_rs.BytesAhoCorasick
     plus: ahocorasick_rs.BytesAhoCorasick
     """The form `phone`: a plus sign and a digit, and then the rest of a country's code."""
@@ -127,11 +126,8 @@ def _automata() -> _Automata:
         return [made(group) for group in (*groups, single) if group]
 
     return _Automata(
-        plain=spread(clue for clue in CLUES if clue.isascii() and _ESCAPE not in clue),
+        plain=spread(clue for clue in CLUES if clue.isascii()),
         utf8=spread(clue for clue in CLUES if not clue.isascii()),
-        # All in one, as escaped text is full of what looks like the beginning of these, though less so without the
-        # backslash that all begin with.
-        escaped=[made([clue.removeprefix(b"\\") for clue in CLUES if _ESCAPE in clue])],
         at=made([b"@"]),
         plus=made([b"+%d" % digit for digit in range(1, 10)]),
         fence=made([_FENCE]),

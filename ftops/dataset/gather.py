@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from ftops.dataset.columns import SKETCH_WIDTH
 from ftops.dataset.formats import FORMAT_OF_METHOD
 from ftops.dataset.simple import INSTRUCTIONS, ROLES, hashes_of
-from ftops.dataset.sketch import sketches
-from ftops.dataset.tokens.count import count_sequences, count_stretches
+from ftops.dataset.sketch import sketches, sketches_within
+from ftops.dataset.tokens.count import count_sequences, count_stretches, count_texts
 from ftops.dataset.tokens.stretches import SYSTEM_ROLES
 from ftops.dataset.tokens.template import template_of
 from ftops.dataset.tokens.tokenizer import tokenizer as tokenizer_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ftops.dataset.columns import Column
     from ftops.dataset.formats import Format
     from ftops.dataset.meaning import Meaning
-    from ftops.dataset.simple import Simple
+    from ftops.dataset.simple import Encoded, Simple
     from ftops.dataset.tokens.base import Counting
     from ftops.dataset.tokens.count import StretchLike
     from ftops.dataset.tokens.template import Template
@@ -42,7 +43,7 @@ class Looked(NamedTuple):
     """As its tokens are counted: two of a preference row."""
 
 
-def columns_of_simple(rows: Simple, counting: Counting | None) -> Columns:
+def columns_of_simple(rows: Simple, encoded: Encoded, counting: Counting | None) -> Columns:
     """Take simple rows apart; `line` counts from 0 in the block, and `offset` and `size` are for others to say."""
     texts, lasts = rows.texts, rows.ends - 1
     answers = [texts[last] for last in lasts.tolist()]
@@ -52,21 +53,25 @@ def columns_of_simple(rows: Simple, counting: Counting | None) -> Columns:
             lasts.tolist(), rows.begins.tolist(), (rows.roles[lasts - 1] < INSTRUCTIONS).tolist(), strict=True
         )
     ]
-    prompt, answer, system = hashes_of(rows)
+    prompt, answer, system = hashes_of(rows, encoded)
     made = _with_texts(
         {"line": rows.lines.astype(np.uint32), "prompt": prompt, "answer": answer, "system": system}, prompts, answers
     )
     if counting is None:
         return _without_counts(made)
     tokenizer, template = _counter(counting, "chat")
+    is_instruction = rows.roles < INSTRUCTIONS
+    of_texts = np.zeros(len(texts), np.int64)
+    # Only instructions are likely to repeat, and looking for repetitions takes time.
+    of_texts[is_instruction] = count_texts(list(compress(texts, is_instruction.tolist())), tokenizer)
+    of_texts[~is_instruction] = tokenizer.count(list(compress(texts, (~is_instruction).tolist())))
     around = np.array([template.around(role) for role in ROLES], np.int64)[rows.roles]
-    has_system = rows.roles[rows.begins] < INSTRUCTIONS
     counts = count_stretches(
-        texts, around, rows.is_trained, rows.ends, has_system, tokenizer=tokenizer, template=template
+        of_texts, around, rows.is_trained, ends=rows.ends, has_system=is_instruction[rows.begins], template=template
     )
-    firsts = rows.begins + np.add.reduceat(rows.roles < INSTRUCTIONS, rows.begins, dtype=np.int64)
-    said = ["\n".join(texts[first:end]) for first, end in zip(firsts.tolist(), rows.ends.tolist(), strict=True)]
-    return {**made, "tokens": counts.tokens, "trained": counts.trained, "sketch": sketches(said)}
+    first_said = rows.begins + np.add.reduceat(is_instruction, rows.begins, dtype=np.int64)
+    sketch = sketches_within(encoded.content, encoded.begins[first_said], encoded.ends[rows.ends - 1])
+    return {**made, "tokens": counts.tokens, "trained": counts.trained, "sketch": sketch}
 
 
 def columns_of_looked(rows: Sequence[Looked], method: str, counting: Counting | None) -> Columns:

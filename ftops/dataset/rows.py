@@ -26,7 +26,7 @@ from ftops.dataset.lines import ROW_BYTES_MAX, Block
 from ftops.dataset.meaning import meaning_of
 from ftops.dataset.rule import Fault, kind_of
 from ftops.dataset.said import said_in
-from ftops.dataset.simple import simple_rows
+from ftops.dataset.simple import encoded, has_other_keys, simple_rows
 from ftops.dataset.syntax import BOM, BYTE_ORDER_MARK, foreign_format, syntax_problem
 from ftops.dataset.tokens.stretches import sequences_in
 from ftops.diagnostics import Diagnostic, Place, Severity
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ftops.dataset.columns import Column
     from ftops.dataset.grader import Field
     from ftops.dataset.said import Said
-    from ftops.dataset.simple import Simple
+    from ftops.dataset.simple import Encoded, Simple
     from ftops.dataset.tokens.base import Counting
 
     Numbers: TypeAlias = NDArray[np.int64]
@@ -164,41 +164,44 @@ class _Reader:
         starts = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1] + 1))
         self.part.lines = len(ends)
         simple = simple_rows(block.content, ends.tolist()) if self._wanted == "chat" else None
-        self._look_at_rows(block, starts, ends, simple)
+        texts = encoded(simple) if simple and self._want.columns else None
+        self._look_at_rows(block, starts, ends, simple, texts)
         if self._want.columns:
-            self.part.columns = self._columns(simple, starts, ends, block.offset)
+            self.part.columns = self._columns(simple, texts, starts, ends, block.offset)
 
-    def _look_at_rows(self, block: Block, starts: Numbers, ends: Numbers, simple: Simple | None) -> None:
+    def _look_at_rows(
+        self, block: Block, starts: Numbers, ends: Numbers, simple: Simple | None, texts: Encoded | None
+    ) -> None:
         """Look closely at every row that is not simple, and heed those simple ones that hold a clue."""
         is_simple = np.zeros(len(ends), np.bool_)
         if simple:
             is_simple[simple.lines] = True
             self.part.rows = len(simple.lines)
-        is_suspect = self._suspects(block.content, starts, simple) & is_simple
-        for line in np.flatnonzero(~is_simple | is_suspect).tolist():
-            content = block.content[starts[line] : ends[line]]
-            if is_simple[line]:
+        for line in np.flatnonzero(~is_simple).tolist():
+            self._look_closely(block.content[starts[line] : ends[line]], line, block.offset + int(starts[line]))
+        if simple and texts and self._want.counting:
+            for line in self._suspects(block.content, simple, texts):
+                content = block.content[starts[line] : ends[line]]
                 self._heed(said_in(orjson.loads(content), "chat"), content, line)
-            else:
-                self._look_closely(content, line, block.offset + int(starts[line]))
         if simple and len(simple.lines) and simple.lines[0] < self._told_by:
             self.part.format = "chat"
 
-    def _suspects(self, content: bytes, starts: Numbers, simple: Simple | None) -> NDArray[np.bool_]:
-        """Lines that heuristics are worth their time on, however good they look."""
-        found = np.zeros(len(starts), np.bool_)
-        if self._want.counting:
-            from ftops.dataset.clues import suspects  # noqa: PLC0415  # likewise
+    def _suspects(self, content: bytes, simple: Simple, texts: Encoded) -> list[int]:
+        """Lines of simple rows that heuristics are worth their time on."""
+        from ftops.dataset.clues import suspects  # noqa: PLC0415  # only a full check needs them
 
-            found[np.searchsorted(starts, suspects(content), side="right") - 1] = True
-            if simple and content.count(b'"role"') + content.count(b'"content"') != 2 * len(simple.texts):
-                found[:] = True  # some key stands twice, or the text is about keys
-        return found
+        if len(simple.lines) < self.part.lines or has_other_keys(content, simple, texts):
+            has_twice = content.count(b'"role"') + content.count(b'"content"') > 2 * len(simple.texts)
+            if has_twice:
+                return list(simple.lines)
+        return list(simple.lines[suspects(texts.content, texts.ends[simple.ends - 1])])
 
-    def _columns(self, simple: Simple | None, starts: Numbers, ends: Numbers, offset: int) -> dict[str, Column]:
+    def _columns(
+        self, simple: Simple | None, texts: Encoded | None, starts: Numbers, ends: Numbers, offset: int
+    ) -> dict[str, Column]:
         parts = []
-        if simple and len(simple.lines):
-            parts.append(columns_of_simple(simple, self._want.counting))
+        if simple and texts and len(simple.lines):
+            parts.append(columns_of_simple(simple, texts, self._want.counting))
         if self._looked:
             parts.append(columns_of_looked(self._looked, self._want.method, self._want.counting))
         if not parts:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ftops.dataset.said import Said
 
 Subject = TypeVar("Subject")
-Form = Literal["address", "fence", "number", "phone"]
+Form = Literal["address", "control", "fence", "number", "phone"]
 
 _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,40}")
 
@@ -102,7 +102,7 @@ def content_rule(
 
     Args:
         code: Stable, kebab-case.
-        clues: As they stand in the file: text in UTF-8, and its JSON escapes where it may be escaped.
+        clues: In UTF-8, as they stand in what is said, however the file escapes it.
         forms: Of what has no bytes of its own.
         threshold: When it speaks.
         why: As for `rule`.

@@ -65,6 +65,18 @@ class Simple(NamedTuple):
     """Likewise."""
 
 
+class Encoded(NamedTuple):
+    """The texts of rows in UTF-8, for all that looks at bytes."""
+
+    texts: list[bytes]
+    content: bytes
+    """All texts, with a line feed between each two."""
+    begins: Numbers
+    """Of each text in *content*."""
+    ends: Numbers
+    """One past its last byte."""
+
+
 class Hashes(NamedTuple):
     """Of each row, as `columns.py` has them."""
 
@@ -84,6 +96,7 @@ def simple_rows(content: bytes, spans: Sequence[int]) -> Simple:
     at = [line for line, row in enumerate(rows) if row]
     simple = [row.messages for row in rows if row]
     messages = [message for each in simple for message in each]
+    texts = [message.content for message in messages]
     roles = np.fromiter([_CODES[message.role] for message in messages], np.uint8, len(messages))
     ends = np.cumsum(np.fromiter(map(len, simple), np.int64, len(simple)))
     begins = np.concatenate((np.zeros(min(len(ends), 1), np.int64), ends[:-1]))
@@ -99,7 +112,9 @@ def simple_rows(content: bytes, spans: Sequence[int]) -> Simple:
     is_late[begins] = False  # what came before was another row's
     is_wrong |= is_late
     is_wrong[ends - 1] |= ~is_trained[ends - 1]
-    found = Simple(np.array(at, np.int64), begins, ends, [message.content for message in messages], roles, is_trained)
+    if any(map(str.isspace, texts)):
+        is_wrong |= np.fromiter(map(str.isspace, texts), np.bool_, len(texts))
+    found = Simple(np.array(at, np.int64), begins, ends, texts, roles, is_trained)
     return _without(found, is_wrong) if is_wrong.any() else found
 
 
@@ -130,9 +145,33 @@ def _without(found: Simple, is_wrong: NDArray[np.bool_]) -> Simple:
     return Simple(found.lines[is_good], ends - sizes[is_good], ends, texts, found.roles[kept], found.is_trained[kept])
 
 
-def hashes_of(rows: Simple) -> Hashes:
+def encoded(rows: Simple) -> Encoded:
+    texts = [text.encode() for text in rows.texts]
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    ends = np.cumsum(sizes + 1) - 1
+    return Encoded(texts, b"\n".join(texts), ends - sizes, ends)
+
+
+def has_other_keys(content: bytes, rows: Simple, texts: Encoded) -> bool:
+    """Whether a block of simple rows alone holds other keys than each row needs: a weight, or one key twice.
+
+    It counts quotation marks, four pairs a message and one a row, and those within texts, which are escaped. Where they
+    are escaped by number, they are fewer, and it says yes to be sure.
+    """
+    needed = 8 * len(rows.texts) + 2 * len(rows.lines) + _quotes(texts.content)
+    return _quotes(content) != needed
+
+
+def _quotes(content: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(content, np.uint8) == _QUOTE))
+
+
+_QUOTE: Final = 34
+
+
+def hashes_of(rows: Simple, texts: Encoded) -> Hashes:
     """Hash what the rows mean: each text by itself, mixed with who says it and where."""
-    hashed = np.array([_hash(text.encode()) for text in rows.texts], np.uint64)
+    hashed = np.fromiter(map(_hash, texts.texts), np.uint64, len(texts.texts))
     sizes = rows.ends - rows.begins
     places = np.arange(len(rows.texts)) - np.repeat(rows.begins, sizes)
     mixed = (hashed ^ _ROLE_KEYS[rows.roles * 2 + rows.is_trained]) * _place_keys(int(sizes.max(initial=0)))[places]

@@ -51,11 +51,8 @@ _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#x?[0-9a-fA-F]{2,5});")
 _MARKUP = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|```|`[^`\n]*&[^`\n]*`|<\?xml|&amp;\w+=")
 
 
-def _both(*texts: str) -> Iterator[bytes]:
-    """Each text in UTF-8, and escaped as JSON has it."""
-    for text in texts:
-        yield text.encode()
-        yield text.encode("ascii", "backslashreplace")
+def _encoded(*texts: str) -> Iterator[bytes]:
+    return (text.encode() for text in texts)
 
 
 _REFUSAL_CLUES = (
@@ -63,13 +60,11 @@ _REFUSAL_CLUES = (
     *(b"m unable to ", b"m not able to ", b"an AI lang", b"an AI assi", b"As an AI"),
     *(b"Als KI", b"nicht helfen", b"nicht behilflich", b"tant qu'", b"tant que mod", b"peux pas "),
     *(b"omo IA", b"omo una IA", b"ligencia artif", b"elo de leng", b"no puedo ayudar"),
-    *_both("答えでき", "答えすること", "手伝いでき", "手伝いすること", "言語モデルとして"),
-    *_both("无法协助", "无法回答", "无法满足", "无法提供", "人工智能", "语言模型"),
-    *_both("드릴 수 없", "답변할 수 없", "인공지능", "언어 모델"),
+    *_encoded("答えでき", "答えすること", "手伝いでき", "手伝いすること", "言語モデルとして"),
+    *_encoded("无法协助", "无法回答", "无法满足", "无法提供", "人工智能", "语言模型"),
+    *_encoded("드릴 수 없", "답변할 수 없", "인공지능", "언어 모델"),
 )
-_REFUSAL_WORDS = tuple(
-    dict.fromkeys(clue.decode("unicode-escape" if clue.isascii() else "utf-8") for clue in _REFUSAL_CLUES)
-)
+_REFUSAL_WORDS = tuple(clue.decode() for clue in _REFUSAL_CLUES)
 
 
 @content_rule(
@@ -104,7 +99,7 @@ def answers_close_their_fences(said: tuple[Said, ...]) -> Iterator[Finding]:
 
 @content_rule(
     "data-html-entity",
-    clues=(b"&amp;", b"&lt;", b"&gt;", b"&quot;", b"&nbsp;", b"&#", rb"\u0026"),
+    clues=(b"&amp;", b"&lt;", b"&gt;", b"&quot;", b"&nbsp;", b"&#"),
     threshold="an entity in a text without markup or code",
     why="the text was taken from a web page and not decoded, so that the model learns to write `&amp;` for `&`",
     fix="decode the text: `html.unescape(text)`",

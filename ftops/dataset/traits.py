@@ -6,6 +6,7 @@ which find the few texts that differ from the many; of one text alone they prove
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from enum import IntEnum
 from functools import cache
@@ -103,8 +104,20 @@ def endings(texts: Sequence[str]) -> NDArray[np.uint8]:
 
 def scripts(texts: Sequence[str]) -> NDArray[np.uint8]:
     """Tell in which script each text is written, as a value of Script."""
-    if not texts:
-        return np.zeros(0, dtype=np.uint8)
+    found = np.fromiter((_script_of_ascii(text) for text in texts), np.uint8, len(texts))
+    other = np.flatnonzero(found == _NOT_ASCII)
+    if other.size:
+        found[other] = _scripts_by_sample([texts[at] for at in other.tolist()])
+    return found
+
+
+def _script_of_ascii(text: str) -> int:
+    if not text.isascii():
+        return _NOT_ASCII
+    return Script.LATIN if _LETTER(text) else Script.NONE
+
+
+def _scripts_by_sample(texts: Sequence[str]) -> NDArray[np.uint8]:
     samples = [text[:: len(text) // SAMPLED + 1] for text in texts]
     points = np.frombuffer("".join(samples).encode("utf-32-le", "surrogatepass"), dtype="<u4")
     rows = np.repeat(np.arange(len(texts)), [len(sample) for sample in samples])
@@ -147,6 +160,8 @@ def _ending_of(character: str) -> int:
     return Ending.WORD if category[0] in "LMN" else Ending.OTHER
 
 
+_LETTER: Final = re.compile("[A-Za-z]").search
+_NOT_ASCII: Final = 255
 _ENDINGS: Final = _Endings()
 _BLANK: Final = 255
 """Of a blank, which is never the answer: what stands before it is."""

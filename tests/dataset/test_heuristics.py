@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given
@@ -16,8 +19,11 @@ from ftops.dataset.clues import suspects
 from ftops.dataset.heuristics import HEURISTICS, heuristic_breaches
 from ftops.dataset.masking import masked
 from ftops.dataset.said import Said, said_in
+from ftops.dataset.scan import scan
+from ftops.dataset.tokens.base import Base, Counting
 from ftops.diagnostics import Severity
 
+COUNTING = Counting(Base(tokenizer="tiny-byte-90k"), Path())
 VARIED = "aB3dE5fG7hJ9kL2mN4pQ6rS8tV1wX3yZ5bC7dF9gH2jK4mP6qR8sT1vW3xY5zA7cD9eF2gH4jK6mN8pQ1rS3tV5wX7yZ9bC2dF4gH6jK8"
 OPENAI = f"sk-proj-{VARIED[:40]}T3BlbkFJ{VARIED[40:80]}"
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{VARIED}\n{VARIED}\n-----END RSA PRIVATE KEY-----"
@@ -202,6 +208,13 @@ def codes(answer: str) -> list[str]:
     return [fault.code for fault, _ in found]
 
 
+def suspect_rows(*rows: dict[str, Any]) -> list[int]:
+    """The rows that hold a clue, as the pass looks for them: in all that is said, one row after the other."""
+    texts = ["\n".join(said.text for said in said_in(each, "chat")).encode() for each in rows]
+    ends = np.cumsum([len(text) + 1 for text in texts]) - 1
+    return suspects(b"\n".join(texts), ends).tolist()
+
+
 def cases(table: dict[str, list[str]]) -> list[Any]:
     return [pytest.param(code, text, id=f"{code}-{n}") for code, texts in table.items() for n, text in enumerate(texts)]
 
@@ -222,16 +235,17 @@ def test_ordinary_text_raises_no_alarm(text: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "text"), cases(BAD))
+def test_a_row_that_is_flagged_holds_a_clue(code: str, text: str) -> None:
+    """Between other rows, which hold none."""
+    assert suspect_rows(row("Fine."), row(text), row("Fine."), row("Fine.")) == [1], code
+
+
+@pytest.mark.parametrize(("code", "text"), cases(BAD))
 @pytest.mark.parametrize("written", [orjson.dumps, lambda value: json.dumps(value).encode()], ids=["utf-8", "escaped"])
-def test_a_row_that_is_flagged_holds_a_clue(code: str, text: str, written: Any) -> None:
-    """In a block between other rows, in both ways in which JSON is written, spread over both kinds of line ends."""
-    good, bad = written(row("Fine.")), written(row(text))
-    assert not suspects(good), "the good row alone"
-    block = good + b"\n" + bad + b"\n" + good + b"\n"
-    begin, end = len(good) + 1, len(good) + 1 + len(bad)
-    found = suspects(block)
-    assert found, code
-    assert all(begin <= offset < end for offset in found)
+def test_a_row_is_flagged_in_a_file_in_whatever_way_it_is_written(code: str, text: str, written: Any) -> None:
+    lines = [*(written(row(f"Fine, number {number}.")) for number in range(3)), written(row(text))]
+    found = scan(io.BytesIO(b"\n".join(lines)), "data.jsonl", "supervised", counting=COUNTING)
+    assert (code, 4) in {(each.code, each.place.line) for each in found.problems if each.place}
 
 
 def test_every_heuristic_has_a_bad_text_and_a_near_miss() -> None:
@@ -278,7 +292,7 @@ def test_masking_leaves_all_else_as_it_is() -> None:
 def test_two_open_fences_in_a_row_hide_each_other() -> None:
     """The one gap between clues and heuristics, and it is in the documents."""
     twice = {"messages": [{"role": "assistant", "content": "```\na"}, {"role": "assistant", "content": "```\nb"}]}
-    assert not suspects(orjson.dumps(twice))
+    assert suspect_rows(twice) == []
     assert len(list(heuristic_breaches(said_in(twice, "chat")))) == 2
 
 
@@ -286,12 +300,12 @@ def test_two_open_fences_in_a_row_hide_each_other() -> None:
 def test_what_stands_around_a_clue_cannot_hide_it_from_the_block(before: str, bad: str, after: str) -> None:
     said = said_in(row(f"{before} {bad} {after}"), "chat")
     if any(fault.code != "data-open-fence" for fault, _ in heuristic_breaches(said)):
-        assert suspects(orjson.dumps(row(f"{before} {bad} {after}")))
+        assert suspect_rows(row(f"{before} {bad} {after}")) == [0]
 
 
 @given(st.text())
 def test_any_text_can_be_looked_at_and_masked(text: str) -> None:
     found = list(heuristic_breaches(said_in(row(text), "chat")))
     if found:
-        assert suspects(orjson.dumps(row(text))) or {fault.code for fault, _ in found} == {"data-open-fence"}
+        assert suspect_rows(row(text)) or {fault.code for fault, _ in found} == {"data-open-fence"}
     assert masked(masked(text)) == masked(text)

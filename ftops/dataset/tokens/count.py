@@ -38,45 +38,44 @@ def count_sequences(
     around = {kind: template.around(kind) for kind in {stretch[1] for stretch in stretches}}
     size = len(stretches)
     return count_stretches(
-        [stretch[2] for stretch in stretches],
+        count_texts([stretch[2] for stretch in stretches], tokenizer, threads),
         np.fromiter((around[stretch[1]] for stretch in stretches), np.int64, size),
         np.fromiter((stretch[3] for stretch in stretches), np.bool_, size),
-        np.cumsum(np.fromiter(map(len, sequences), np.int64, len(sequences))),
-        np.array([bool(sequence) and sequence[0][1] in SYSTEM_ROLES for sequence in sequences], np.bool_),
-        tokenizer=tokenizer,
+        ends=np.cumsum(np.fromiter(map(len, sequences), np.int64, len(sequences))),
+        has_system=np.array([bool(sequence) and sequence[0][1] in SYSTEM_ROLES for sequence in sequences], np.bool_),
         template=template,
-        threads=threads,
     )
 
 
+def count_texts(texts: Sequence[str], tokenizer: Tokenizer, threads: int = 1) -> NDArray[np.int64]:
+    """Count the tokens of each text; one that repeats, as system prompts do, is encoded once."""
+    distinct = list(dict.fromkeys(texts))
+    counted = tokenizer.count(distinct, threads)
+    if len(distinct) == len(texts):
+        return np.array(counted, np.int64)
+    by_text = dict(zip(distinct, counted, strict=True))
+    return np.fromiter(map(by_text.__getitem__, texts), np.int64, len(texts))
+
+
 def count_stretches(
-    texts: Sequence[str],
+    of_texts: NDArray[np.int64],
     around: NDArray[np.int64],
     is_trained: NDArray[np.bool_],
+    *,
     ends: NDArray[np.int64],
     has_system: NDArray[np.bool_],
-    *,
-    tokenizer: Tokenizer,
     template: Template,
-    threads: int = 1,
 ) -> Counts:
-    """Count the tokens of sequences whose stretches stand one after the other.
-
-    Texts that repeat, as system prompts do, are encoded once.
+    """Sum up the tokens of sequences whose stretches stand one after the other.
 
     Args:
-        texts: Of each stretch.
-        around: Tokens of what is wrapped round each stretch.
-        is_trained: Whether each stretch is learnt.
+        of_texts: Tokens of the text of each stretch.
+        around: Tokens of what is wrapped round it.
+        is_trained: Whether it is learnt.
         ends: One past the last stretch of each sequence.
         has_system: Whether each sequence begins with a system message.
-        tokenizer: Counts texts.
-        template: Of the base model whose tokenizer it is.
-        threads: As many as count at the same time.
+        template: Of the base model whose tokenizer counted.
     """
-    distinct = list(dict.fromkeys(texts))
-    counted = dict(zip(distinct, tokenizer.count(distinct, threads), strict=True))
-    of_texts = np.fromiter(map(counted.__getitem__, texts), np.int64, len(texts))
     tokens = template.sequence + _sums(of_texts + around, ends) + template.default_system * ~has_system
     trained = _sums((of_texts + template.learnt_tail) * is_trained, ends)
     return Counts(tokens.astype(np.uint32), trained.astype(np.uint32))
