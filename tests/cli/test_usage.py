@@ -81,7 +81,7 @@ def test_apply_without_a_terminal_and_without_yes_is_64_and_nothing_is_sent(shop
         (["frobnicate"], "No such command"),
         (["chat"], "Missing argument 'SPEC'"),
         (["lock", "erase"], "No such command"),
-        (["schema", "dataset"], "'fine-tune'"),
+        (["schema", "datasets"], "'dataset'"),
         (["serve", "--port", "99999"], "65535"),
         (["cancel", "a", "b"], "unexpected extra argument"),
     ],
@@ -123,7 +123,7 @@ def test_every_command_has_help(run: Run, command: list[str]) -> None:
 def test_the_first_help_names_every_command_with_its_purpose(run: Run) -> None:
     done = run("--help")
     assert done.code == 0
-    assert re.findall(r"^  ([a-z]+)  +[A-Z]", done.out, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^  ([a-z-]+)  +[A-Z]", done.out, re.MULTILINE) == list(COMMANDS)
 
 
 def test_the_version_is_that_of_the_package(run: Run) -> None:
