@@ -30,12 +30,15 @@ FORMAT_OF_METHOD: dict[str, Format] = {
     "supervised": "chat",
     "dpo": "preference",
     "reinforcement": "reinforcement",
+    "completion": "completion",
 }
+"""`completion` is no method: it stands for files of prompts with completions, which older models were trained on."""
 _METHOD_OF_FORMAT = {"chat": "supervised", "preference": "dpo"}
 _SHAPE = {
     "chat": '`{"messages": […]}` that ends with the assistant\'s answer',
     "preference": '`{"input": {"messages": […]}, "preferred_output": […], "non_preferred_output": […]}`',
     "reinforcement": '`{"messages": […]}` that ends with the user\'s prompt, and keys for the grader',
+    "completion": '`{"prompt": "…", "completion": "…"}`',
 }
 _BREACHES: dict[Format, Callable[[dict[str, object]], Iterator[tuple[Fault, Finding]]]] = {
     "chat": chat_breaches,
@@ -75,7 +78,10 @@ def is_plain_of(format_: Format) -> Callable[[bytes], bool]:
 def wrong_format(found: Format, method: str, place: Place) -> Diagnostic:
     """Say that the row at *place*, and perhaps others, has a format that *method* does not take."""
     wanted = _SHAPE[FORMAT_OF_METHOD[method]]
-    if found == "completion":
+    if method == "completion":
+        summary = f"row is in the {found} format, and others of the file are prompts with completions"
+        fix = f"write each row as {wanted}, or all in the other format"
+    elif found == "completion":
         summary = f"row is in the legacy prompt and completion format, and method `{method}` does not take it"
         fix = f"write each row as {wanted}: the models that took prompts and completions are gone"
     else:

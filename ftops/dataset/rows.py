@@ -120,6 +120,8 @@ class Part:
     rows: int = 0
     format: Format = "unknown"
     """Of the first row that tells."""
+    image_rows: int = 0
+    """Rows that seem to have images."""
     blank_lines: int = 0
     first_blank_line: int = 0
     found: Found = field(default_factory=Found)
@@ -250,6 +252,7 @@ class _Reader:
         if self.part.format == "unknown":
             self.part.format = found
             self._told_by = line
+        self.part.image_rows += b'"image_url"' in content
         said = said_in(row, found)
         for problem in self._problems_of(row, found, content, self._place(line + 1)):
             self.part.found.add(problem)

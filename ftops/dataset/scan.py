@@ -15,6 +15,7 @@ from ftops.dataset.lines import read_blocks
 from ftops.dataset.parallel import read_in_parallel, without_collection, workers_for
 from ftops.dataset.rows import SAID_ONCE, Found, Part, Want, read_rows
 from ftops.dataset.rule import Fault
+from ftops.dataset.whole.answers import image_problems
 from ftops.diagnostics import Diagnostic, Place, Severity
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def scan(
     Args:
         stream: At the file's first byte.
         path: As diagnostics name the file.
-        method: `supervised`, `dpo` or `reinforcement`.
+        method: `supervised`, `dpo` or `reinforcement`; or `completion`, for prompts with completions.
         columns: Takes the rows, column by column.
         counting: How tokens are counted; without it no heuristics are asked, and there are neither tokens nor sketches.
         graded: What the grader reads of each row, for the method `reinforcement`.
@@ -118,6 +119,7 @@ class _Whole:
         self._format: Format = "unknown"
         self._found = Found()
         self._blank_lines = self._first_blank_line = 0
+        self._image_rows = 0
 
     def take(self, part: Part) -> None:
         if not self._is_json_lines:
@@ -127,6 +129,7 @@ class _Whole:
         if part.blank_lines and not self._blank_lines:
             self._first_blank_line = part.first_blank_line + self._lines
         self._blank_lines += part.blank_lines
+        self._image_rows += part.image_rows
         if self._format == "unknown":
             self._format = part.format
         if self._columns and part.columns:
@@ -142,6 +145,7 @@ class _Whole:
             problems.append(BLANK_LINES.at(place, "line is blank" if self._blank_lines == 1 else many))
         if self._is_json_lines and not self._rows:
             problems.append(EMPTY.at(Place(path=self._path), "file has no rows"))
+        problems += image_problems(self._image_rows, self._path)
         hidden = counts - Counter(problem.code for problem in problems)
         for code in SAID_ONCE:
             del hidden[code]

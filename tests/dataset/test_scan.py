@@ -379,3 +379,19 @@ def test_too_few_rows_are_told_in_the_providers_words() -> None:
     (problem,) = row_count_problems(7, path="data.jsonl", method="supervised", use="training")
     assert problem.summary == "training file has 7 example(s), but must have at least 10 examples"
     assert "invalid_n_examples" in (problem.why or "")
+
+
+def test_a_file_of_prompts_with_completions_has_rules_of_its_own() -> None:
+    assert codes(COMPLETION + b"\n" + COMPLETION, "completion") == []
+    assert codes(COMPLETION + b'\n{"prompt":"Hi","completion":""}', "completion") == ["data-completion-text"]
+    (problem,) = scanned(COMPLETION + b"\n" + GOOD, "completion").problems
+    assert (problem.code, str(problem.place)) == ("data-wrong-format", "data.jsonl:2")
+
+
+def test_more_rows_with_images_than_a_provider_takes_are_told() -> None:
+    row = (
+        b'{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://a.example/b.png"}}]},'
+        b'{"role":"assistant","content":"A cat."}]}\n'
+    )
+    assert codes(row * 100) == []
+    assert codes(row * 50_001) == ["data-too-many-images"]
