@@ -38,8 +38,8 @@ def write_project(folder: Path, count: int) -> None:
         (data / f"{name}.jsonl").write_text("".join(_row(number, row) for row in range(EXAMPLES)), encoding="utf-8")
     project = open_project(folder)
     specs = read_specs(project)
-    files = read_data(project, specs, {}, folder).files
     lock = Lockfile(target=project.target.name)
+    files = read_data(project, specs, {}, folder, lock).files
     for each in resolve(specs, files, config=project.config, target=project.target, recorded=lock):
         lock = with_generation(lock, each.name, _trained(each))
     (folder / project.lock_name).write_bytes(encode(lock))

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 import orjson
 
-from ftops.dataset.columns import Columns, ColumnWriter
+from ftops.among import Used, problems_among
 from ftops.dataset.guess import guess_format
-from ftops.dataset.lengths import Lengths, cut_rows, lengths_of, tokens_cut_at
+from ftops.dataset.lengths import cut_problems
 from ftops.dataset.limits import row_count_problems
 from ftops.dataset.lines import read_blocks
 from ftops.dataset.said import said_in
 from ftops.dataset.scan import scan
-from ftops.dataset.tokens.base import Counting, row_tokens_max
-from ftops.dataset.whole.check import project_problems, whole_problems
-from ftops.dataset.whole.duplicates import duplicates
-from ftops.dataset.whole.leaks import NamedFile
+from ftops.dataset.tokens.base import Counting
 from ftops.diagnostics import ProblemsError, Severity
+from ftops.examine import Reading, Source, unchanged
 from ftops.plan.cost import Cost, training_cost
 from ftops.remote.moderation import moderation_problems
 from ftops.remote.profiles import OPENAI, base_named, profile
-from ftops.subjects import UNKNOWN_BASE, Training, open_data
+from ftops.subjects import UNKNOWN_BASE, Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,19 +30,19 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from ftops.among import History
     from ftops.dataset.formats import Format
     from ftops.dataset.guess import MethodName
+    from ftops.dataset.lengths import Lengths
     from ftops.dataset.limits import Use
     from ftops.dataset.tokens.base import Base
-    from ftops.dataset.whole.likeness import ReadRow
     from ftops.diagnostics import Diagnostic
+    from ftops.examine import Examined, Examiner
     from ftops.remote.moderation import Ask
     from ftops.subjects import Subject
 
 USUAL_MODEL: Final = "gpt-4.1-mini"
 """Whose tokens are counted unless another is asked for: OpenAI's models that can still be trained count alike."""
-MEMORY_BYTES: Final = 16 << 20
-"""What is kept of the rows of a file goes to the disk if it is more than this."""
 AGAIN: Final = "run the command again later, or on fewer files at once"
 
 
@@ -58,7 +55,7 @@ class Options:
     model: str | None = None
     """The base model whose limits and price count, which must be known; the usual ones if None."""
     is_quick: bool = False
-    """Without tokens, and without comparing rows and files but for equal rows of one file."""
+    """Look at each row by itself: count no tokens, compare neither rows nor files."""
     ignored: frozenset[str] = frozenset()
     """Codes of warnings and notes that are not wanted."""
 
@@ -115,32 +112,36 @@ class Report:
 def check(
     subjects: Iterable[Subject],
     options: Options,
+    examiner: Examiner,
+    *,
+    history: History | None = None,
     watch: Callable[[Subject, BinaryIO], BinaryIO] = lambda _, stream: stream,
 ) -> Report:
-    """Read every file once, and hold them against the rules, and then against each other.
+    """Read every file once, if it is not known yet, and hold them against the rules, and then against each other.
 
     Args:
         subjects: In the order of the report.
         options: How.
+        examiner: Keeps what is learnt; a quick check neither asks nor tells it.
+        history: What was trained on before, to be compared as well.
         watch: Gives the stream through which a file is read, such as one that tells how far it is.
     """
     files: list[Checked] = []
-    named: list[NamedFile] = []
+    used: list[Used] = []
     problems: list[Diagnostic] = []
-    with ExitStack() as stack:
-        for subject in subjects:
-            kept = cast("BinaryIO", stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY_BYTES)))
-            try:
-                file, columns = _check_file(subject, options, watch, kept)
-            except ProblemsError as error:
-                problems += error.problems
-                continue
-            files.append(file)
-            if columns.rows:
-                read_row = _row_reader(subject, columns)
-                named.append(NamedFile(path=subject.path, columns=columns, uses=subject.uses, read_row=read_row))
-        if not options.is_quick:
-            problems += project_problems(named)
+    for subject in subjects:
+        try:
+            if options.is_quick:
+                files.append(_look_at_rows(subject, options, partial(watch, subject)))
+            else:
+                file, use = _check_file(subject, options, examiner, partial(watch, subject))
+                files.append(file)
+                used.append(use)
+        except ProblemsError as error:
+            problems += error.problems
+    if used:
+        examiner.save()
+        problems += problems_among(examiner, used, history)
     return Report(files=tuple(files), problems=_wanted(problems, options.ignored))
 
 
@@ -150,7 +151,7 @@ def moderated(report: Report, ask: Ask) -> Report:
     for file in report.files:
         found: list[Diagnostic] = []
         try:
-            with open_data(file.subject) as stream:
+            with file.subject.open() as stream:
                 found.extend(moderation_problems(_texts(stream, file.format), file.subject.path, ask))
         except ProblemsError as error:
             found += [replace(each, fix=AGAIN) if each.code == "remote-busy" else each for each in error.problems]
@@ -159,106 +160,112 @@ def moderated(report: Report, ask: Ask) -> Report:
     return replace(report, files=tuple(files))
 
 
-def _check_file(
-    subject: Subject, options: Options, watch: Callable[[Subject, BinaryIO], BinaryIO], kept: BinaryIO
-) -> tuple[Checked, Columns]:
-    """Read a file once; what is kept of its rows goes to *kept*, but for a few that are looked at again."""
-    model, base, _ = _trainings(subject, options)[0]
-    counting = None if options.is_quick else Counting(base, options.models)
-    writer = ColumnWriter(kept)
-    with open_data(subject) as stream:
-        method = subject.method or guess_format(stream).method
-        stream.seek(0)
-        found = scan(
-            watch(subject, stream),
-            subject.path,
-            method,
-            writer,
-            counting=counting,
-            graded=subject.graded,
-            file=subject.file,
-        )
-    writer.finish()
-    columns = Columns(kept)
-    lengths = None if options.is_quick else lengths_of(columns)
-    others = [*row_count_problems(found.rows, path=subject.path, method=method, use=_use(subject))]
-    if options.is_quick:
-        others += duplicates(columns, subject.path)
-    else:
-        others += whole_problems(columns, subject.path, _row_reader(subject, columns))
-        others += cut_rows(columns, subject.path, model=model, most=row_tokens_max(base, found.format))
-    checked = Checked(
+def _look_at_rows(subject: Subject, options: Options, watch: Callable[[BinaryIO], BinaryIO]) -> Checked:
+    """Read a file once, row by row, and keep nothing of it."""
+    method = subject.method or _guessed(subject)
+    graded = tuple(dict.fromkeys(field for training in subject.trainings for field in training.graded))
+    with subject.open() as stream, unchanged(stream, subject.path):
+        found = scan(watch(stream), subject.path, method, graded=graded, file=subject.file)
+    others = row_count_problems(found.rows, path=subject.path, method=method, use=_use(subject))
+    return Checked(
         subject=subject,
         method=method,
         format=found.format,
         sha256=found.sha256,
         bytes=found.bytes,
         rows=found.rows,
-        lengths=lengths,
-        estimates=_estimates(subject, columns, method, found.format, options) if lengths else (),
+        lengths=None,
+        estimates=(),
         problems=_wanted((*found.problems, *others), options.ignored | subject.ignored),
         counts=found.counts | Counter(problem.code for problem in others),
     )
-    return checked, columns
+
+
+def _check_file(
+    subject: Subject, options: Options, examiner: Examiner, watch: Callable[[BinaryIO], BinaryIO]
+) -> tuple[Checked, Used]:
+    """Examine a file as each of its trainings reads it; most of them read it alike."""
+    method = subject.method or _guessed(subject)
+    source = Source(path=subject.path, file=subject.file, open=subject.open)
+    found: list[tuple[Training, Examined]] = []
+    # Of those that find the same, the first is named.
+    distinct: dict[str, tuple[Training, Examined]] = {}
+    for training in _trainings(subject, method, options):
+        reading = Reading(method, Counting(training.base, options.models), training.graded)
+        examined = examiner.examine(source, reading, watch)
+        found.append((training, examined))
+        distinct.setdefault(reading.full_key, found[-1])
+    first, examined = found[0]
+    others = [*row_count_problems(examined.rows, path=subject.path, method=method, use=_use(subject))]
+    for training, each in distinct.values():
+        others += cut_problems(each.cut, each.lengths, subject.path, training.model)
+    problems = dict.fromkeys(problem for _, each in distinct.values() for problem in each.problems)
+    counts: Counter[str] = Counter()
+    for _, each in distinct.values():
+        counts |= Counter(each.counts)
+    checked = Checked(
+        subject=subject,
+        method=method,
+        format=cast("Format", examined.format),
+        sha256=examined.sha256,
+        bytes=examined.bytes,
+        rows=examined.rows,
+        lengths=examined.lengths,
+        estimates=_estimates(found, method) if subject.role == "training" and examined.lengths else (),
+        problems=_wanted((*problems, *others), options.ignored | subject.ignored),
+        counts={**counts, **Counter(problem.code for problem in others)},
+    )
+    reading = Reading(method, Counting(first.base, options.models), first.graded)
+    return checked, Used(source, reading, examined.sha256, subject.uses, subject.ignored)
+
+
+def _guessed(subject: Subject) -> MethodName:
+    with subject.open() as stream:
+        return guess_format(stream).method
 
 
 def _use(subject: Subject) -> Use:
     return "training" if subject.role == "training" else "validation"
 
 
-def _trainings(subject: Subject, options: Options) -> tuple[Training, ...]:
+def _trainings(subject: Subject, method: MethodName, options: Options) -> tuple[Training, ...]:
     """What the file may train: with the model that was asked for, with those of its specs, or with OpenAI's usual ones.
 
-    All but those of specs count tokens alike; the first one's tokens are counted.
+    Of the usual ones, those that count tokens alike and are trained by this method.
     """
     if options.model is None and subject.trainings:
         return subject.trainings
-    first = base_named(options.model or USUAL_MODEL)
-    assert first is not None, "the command has looked"
-    alike = {
-        model: base
-        for model, base in profile(OPENAI).bases.items()
-        if options.model is None and base.tokenizer == first[1].tokenizer
-    }
-    return tuple(Training(model, base, None) for model, base in (alike or {first[0]: first[1]}).items())
-
-
-def _estimates(
-    subject: Subject, columns: Columns, method: MethodName, format_: Format, options: Options
-) -> tuple[Estimate, ...]:
-    if subject.role != "training":
-        return ()
-    aliases = {model: alias for alias, model in profile(OPENAI).aliases.items()}
-    are_usual = options.model is None and not subject.trainings
-    return tuple(
-        Estimate(
-            model=model,
-            alias=aliases.get(model, model),
-            base=base,
-            cost=training_cost(
-                None if base is UNKNOWN_BASE else base,
-                method=method,
-                rows=columns.rows,
-                tokens_an_epoch=tokens_cut_at(columns, row_tokens_max(base, format_)),
-                epochs=epochs,
-            ),
+    asked = base_named(options.model or USUAL_MODEL)
+    assert asked is not None, "the command has looked"
+    model, base = asked
+    if options.model:
+        return tuple(dict.fromkeys(each._replace(model=model, base=base) for each in subject.trainings)) or (
+            Training(model, base, None),
         )
-        for model, base, epochs in _trainings(subject, options)
-        # Of the usual models, those that are trained by this method.
-        if not are_usual or (base.training_usd_per_hour is not None) == (method == "reinforcement")
+    return tuple(
+        Training(name, each, None)
+        for name, each in profile(OPENAI).bases.items()
+        if each.tokenizer == base.tokenizer and (each.training_usd_per_hour is not None) == (method == "reinforcement")
     )
 
 
-def _row_reader(subject: Subject, columns: Columns) -> ReadRow:
-    """Read single rows again; the file is opened for each, so that many files can be looked at."""
-    offsets, sizes = columns.read("offset"), columns.read("size")
-
-    def read_row(row: int) -> bytes:
-        with open_data(subject) as stream:
-            stream.seek(int(offsets[row]))
-            return stream.read(int(sizes[row]))
-
-    return read_row
+def _estimates(found: Iterable[tuple[Training, Examined]], method: MethodName) -> tuple[Estimate, ...]:
+    aliases = {model: alias for alias, model in profile(OPENAI).aliases.items()}
+    return tuple(
+        Estimate(
+            model=training.model,
+            alias=aliases.get(training.model, training.model),
+            base=training.base,
+            cost=training_cost(
+                None if training.base is UNKNOWN_BASE else training.base,
+                method=method,
+                rows=examined.rows,
+                tokens_an_epoch=examined.cut.tokens,
+                epochs=training.epochs,
+            ),
+        )
+        for training, examined in found
+    )
 
 
 def _texts(stream: BinaryIO, format_: Format) -> Iterator[tuple[int, str]]:

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ftops import examine
 from ftops.dataset.columns import Columns, ColumnWriter
 from ftops.dataset.diff import DataDiff, diff
 from ftops.dataset.guess import guess_format
 from ftops.dataset.samples import Samples, Version, read_samples
 from ftops.dataset.scan import EMPTY, scan
 from ftops.dataset.tokens.base import Base, Counting
-from ftops.dataset.whole.leaks import FileUse
 from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.git import copy_file
-from ftops.subjects import Subject, open_data
+from ftops.project import located, open_inside
+from ftops.subjects import open_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import BinaryIO
 
+    from ftops.examine import Examiner, Reading
     from ftops.lockfile import DataFile
 
 _LFS: Final = b"version https://git-lfs.github.com/spec/"
@@ -42,6 +45,15 @@ class Source(NamedTuple):
     def name(self) -> str:
         """As people name it."""
         return self.path if self.revision is None else f"{self.revision}:{self.path.removeprefix('./')}"
+
+
+class Recorded(NamedTuple):
+    """Data as a generation was trained on it."""
+
+    file: DataFile
+    """Its path is relative to the project's root."""
+    commit: str | None
+    """In which it was, if that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +105,7 @@ def compare(folder: Path, old: Source, new: Source, *, listed: int) -> Compariso
         for source in (old, new):
             stream, file = stack.enter_context(_opened(folder, source))
             kept = stack.enter_context(tempfile.TemporaryFile())
-            sides.append(_read(source, stream, file, kept, COUNTING))
+            sides.append(_read(source, stream, file, kept))
         before, after = sides
         found = diff(before.columns, after.columns, listed=listed)
         return Comparison(
@@ -105,36 +117,55 @@ def compare(folder: Path, old: Source, new: Source, *, listed: int) -> Compariso
         )
 
 
-def change_since(
-    folder: Path,
-    old: DataFile,
-    commit: str | None,
-    new: Columns,
-    *,
-    known: Callable[[str], Columns | None],
-    counting: Counting = COUNTING,
-) -> DataDiff | None:
+def change_since(examiner: Examiner, root: Path, old: Recorded, reading: Reading, new: Columns) -> DataDiff | None:
     """Compare data that was trained on with what it is now; None if the old bytes are nowhere to be had.
 
     Args:
-        folder: The project's root.
-        old: As it is recorded; its path is relative to *folder*.
-        commit: In which it was, as the generation records it.
+        examiner: Keeps columns.
+        root: Of the project.
+        old: What was trained on.
+        reading: How *new* was read.
         new: Columns of what it is now.
-        known: Gives the columns of a file by its SHA-256, if they are kept.
-        counting: How the tokens of *new* were counted, and those of *known*.
     """
-    if columns := known(old.sha256):
-        return diff(columns, new, listed=0)
-    if commit is None:
-        return None
-    source = Source(f"./{old.path}", commit)
-    try:
-        with _opened(folder, source) as (stream, file), tempfile.TemporaryFile() as kept:
-            side = _read(source, stream, file, kept, counting)
-            return diff(side.columns, new, listed=0) if side.sha256 == old.sha256 else None
-    except ProblemsError:
-        return None
+    with recorded_columns(examiner, root, old, reading) as columns:
+        return diff(columns, new, listed=0) if columns else None
+
+
+@contextmanager
+def recorded_columns(examiner: Examiner, root: Path, old: Recorded, reading: Reading) -> Iterator[Columns | None]:
+    """The columns of data that was trained on: as they are kept, or else read once more, on disk or in git's history.
+
+    None if the bytes are nowhere to be had.
+
+    Args:
+        examiner: Keeps columns, these from now on.
+        root: Of the project.
+        old: What was trained on.
+        reading: How to read it.
+    """
+    with ExitStack() as stack:
+        columns = stack.enter_context(examiner.known(reading, old.file.sha256))
+        for source in _places(root, old):
+            if columns is None:
+                with suppress(ProblemsError):
+                    columns = stack.enter_context(examiner.columns(source, reading, old.file.sha256))
+        yield columns
+
+
+def _places(root: Path, old: Recorded) -> Iterator[examine.Source]:
+    """Where the bytes may be: at their path, if what is there has their size, and in the commit."""
+    path, commit = located(old.file), old.commit
+    now = root / path
+    if now.is_file() and now.stat().st_size == old.file.bytes:
+        yield examine.Source(path=path, file=now, open=partial(open_inside, root, path))
+    if commit:
+        yield examine.Source(path=path, file=None, open=partial(_committed, root, path, commit))
+
+
+@contextmanager
+def _committed(root: Path, path: str, commit: str) -> Iterator[BinaryIO]:
+    with _opened(root, Source(f"./{path}", commit)) as (stream, _):
+        yield stream
 
 
 def _source(name: str) -> Source:
@@ -156,7 +187,7 @@ def _opened(folder: Path, source: Source) -> Iterator[tuple[BinaryIO, Path]]:
     """Give the bytes of a version, seekable, and a file that holds them."""
     if source.revision is None:
         file = Path(source.path)
-        with open_data(Subject(path=source.path, file=file, uses=(FileUse(spec="", role="training"),))) as stream:
+        with open_data(source.path, file) as stream:
             yield stream, file
     else:
         with tempfile.NamedTemporaryFile() as copy:
@@ -167,7 +198,7 @@ def _opened(folder: Path, source: Source) -> Iterator[tuple[BinaryIO, Path]]:
                 yield stream, file
 
 
-def _read(source: Source, stream: BinaryIO, file: Path, kept: BinaryIO, counting: Counting) -> _Side:
+def _read(source: Source, stream: BinaryIO, file: Path, kept: BinaryIO) -> _Side:
     """Take a version apart into columns, which go to *kept*.
 
     Raises:
@@ -179,7 +210,8 @@ def _read(source: Source, stream: BinaryIO, file: Path, kept: BinaryIO, counting
     guess = guess_format(stream)
     stream.seek(0)
     writer = ColumnWriter(kept)
-    found = scan(stream, source.name, guess.method, writer, counting=counting, file=file)
+    with examine.unchanged(stream, source.name):
+        found = scan(stream, source.name, guess.method, writer, counting=COUNTING, file=file)
     writer.finish()
     columns = Columns(kept)
     errors = [

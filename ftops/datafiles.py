@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from ftops.among import History, Used, problems_among
 from ftops.dataset.grader import item_fields
+from ftops.dataset.lengths import cut_problems
 from ftops.dataset.limits import row_count_problems
 from ftops.dataset.tokens.base import Counting
-from ftops.dataset.version import RULES_VERSION
+from ftops.dataset.whole.uses import FileUse
 from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
-from ftops.digest import digest_of, short
-from ftops.examine import Examiner, Reading, Source
+from ftops.examine import Reading, Source
 from ftops.lockfile import DataFile
-from ftops.lockstore import write_atomically
 from ftops.plan.cost import Cost, training_cost
 from ftops.project import open_inside
-from ftops.subjects import UNKNOWN_BASE, bases_of, epochs_of
+from ftops.subjects import UNKNOWN_BASE, bases_of, epochs_of, examiner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ftops.dataset.columns import Columns
     from ftops.dataset.diff import DataDiff
     from ftops.dataset.limits import Use
-    from ftops.examine import Examined
-    from ftops.lockfile import Generation
+    from ftops.examine import Examined, Examiner
+    from ftops.lockfile import Generation, Lockfile
     from ftops.project import Project
     from ftops.spec.model import Spec
 
@@ -57,23 +53,15 @@ class Data:
             field: `training_file` or `validation_file`.
             old: The generation that was trained on it.
         """
-        from ftops.compare import change_since  # noqa: PLC0415  # only where data changed
+        from ftops.compare import Recorded, change_since  # noqa: PLC0415  # only where data changed
 
         before = getattr(old.inputs, field, None)
         found = self.examined.get((spec, field))
         if before is None or found is None:
             return None
         source, reading, sha256 = found
-        with ExitStack() as stack:
-            now = stack.enter_context(self.examiner.columns(source, reading, sha256))
-            return change_since(
-                project.root,
-                before,
-                old.commit,
-                now,
-                known=lambda sha256: stack.enter_context(self.examiner.known(reading, sha256)),
-                counting=reading.counting,
-            )
+        with self.examiner.columns(source, reading, sha256) as now:
+            return change_since(self.examiner, project.root, Recorded(before, old.commit), reading, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +69,8 @@ class _Named:
     """A file of a spec, and how it is read for that spec."""
 
     spec: Spec
+    model: str
+    """The base model that it starts from in the end."""
     use: Use
     name: str
     """Under which the spec knows it."""
@@ -92,7 +82,9 @@ class _Named:
         return "training_file" if self.use == "training" else "validation_file"
 
 
-def read_data(project: Project, specs: Sequence[Spec], built: Mapping[str, str], models: Path) -> Data:
+def read_data(
+    project: Project, specs: Sequence[Spec], built: Mapping[str, str], models: Path, recorded: Lockfile
+) -> Data:
     """Examine the data of *specs*; only files that changed are read.
 
     Args:
@@ -100,11 +92,12 @@ def read_data(project: Project, specs: Sequence[Spec], built: Mapping[str, str],
         specs: All there are, parents before children.
         built: Where the splits of datasets lie, by name; every other name is a path.
         models: The folder of the local models' files, which hold their tokenizers.
+        recorded: What was trained before, and on which data.
 
     Raises:
         ProblemsError: With all problems of all files: nothing is uploaded that the provider would refuse.
     """
-    examiner = Examiner(project.state / "cache")
+    examiner = examiner_of(project)
     found: list[tuple[_Named, Examined]] = []
     # Each problem once, in the order of the specs, however many specs share a file.
     problems: dict[Diagnostic, None] = {}
@@ -115,11 +108,13 @@ def read_data(project: Project, specs: Sequence[Spec], built: Mapping[str, str],
             problems |= dict.fromkeys(_at_spec(problem, each) for problem in error.problems)
             continue
         found.append((each, examined))
-        rows = row_count_problems(examined.rows, path=each.source.path, method=each.reading.method, use=each.use)
-        problems |= dict.fromkeys(_heeded((*examined.problems, *rows), each.spec))
+        path = each.source.path
+        cut = cut_problems(examined.cut, examined.lengths, path, each.model)
+        rows = row_count_problems(examined.rows, path=path, method=each.reading.method, use=each.use)
+        problems |= dict.fromkeys(_heeded((*examined.problems, *cut, *rows), each.spec))
     examiner.save()
     if not any(problem.severity is Severity.ERROR for problem in problems):
-        problems |= dict.fromkeys(_among(project, examiner, found))
+        problems |= dict.fromkeys(problems_among(examiner, _used(found), History(project.root, recorded)))
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise ProblemsError(*problems)
     return Data(
@@ -134,15 +129,15 @@ def read_data(project: Project, specs: Sequence[Spec], built: Mapping[str, str],
 def _named(project: Project, specs: Sequence[Spec], built: Mapping[str, str], models: Path) -> Iterator[_Named]:
     bases = bases_of(project, specs)
     for spec in specs:
-        name, base = bases[spec.name]
+        model, base = bases[spec.name]
         graded = item_fields(spec.method.body.get("grader"))
-        reading = Reading(spec.method.type, name, Counting(base, models), graded)
+        reading = Reading(spec.method.type, Counting(base, models), graded)
         uses: list[tuple[Use, str | None]] = [("training", spec.training_file), ("validation", spec.validation_file)]
         for use, file in uses:
             if file:
                 path = built.get(file, file)
                 source = Source(path=path, file=project.root / path, open=partial(open_inside, project.root, path))
-                yield _Named(spec=spec, use=use, name=file, source=source, reading=reading)
+                yield _Named(spec=spec, model=model, use=use, name=file, source=source, reading=reading)
 
 
 def _heeded(problems: Iterable[Diagnostic], spec: Spec) -> Iterator[Diagnostic]:
@@ -151,66 +146,29 @@ def _heeded(problems: Iterable[Diagnostic], spec: Spec) -> Iterator[Diagnostic]:
     return (problem for problem in problems if problem.severity is Severity.ERROR or problem.code not in off)
 
 
-def _among(project: Project, examiner: Examiner, found: Sequence[tuple[_Named, Examined]]) -> tuple[Diagnostic, ...]:
-    """What is wrong between files; remembered, because it changes only if one of them does."""
+def _used(found: Iterable[tuple[_Named, Examined]]) -> Iterator[Used]:
+    """Each file once for each method, with all uses."""
     by_file: dict[tuple[str, str], list[tuple[_Named, Examined]]] = {}
     for each, examined in found:
-        by_file.setdefault((each.source.path, each.reading.key), []).append((each, examined))
-    if not any(each.use != "training" for each, _ in found):
-        return ()
-    key = digest_of([RULES_VERSION, [[each.spec.name, each.use, each.source.path, it.sha256] for each, it in found]])
-    file = project.state / "cache" / "among" / f"{short(key)}.json"
-    try:
-        return _decode(file.read_bytes())
-    except (OSError, msgspec.MsgspecError):
-        pass
-    problems = _compared(examiner, by_file)
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, msgspec.json.encode(problems))
-    return problems
-
-
-_decode = msgspec.json.Decoder(tuple[Diagnostic, ...]).decode
-
-
-def _compared(
-    examiner: Examiner, by_file: Mapping[tuple[str, str], Sequence[tuple[_Named, Examined]]]
-) -> tuple[Diagnostic, ...]:
-    from ftops.dataset.whole.check import project_problems  # noqa: PLC0415  # only where files changed
-    from ftops.dataset.whole.leaks import FileUse, NamedFile  # noqa: PLC0415
-
-    with ExitStack() as stack:
-        files = []
-        for uses in by_file.values():
-            (first, examined), *_ = uses
-            columns = stack.enter_context(examiner.columns(first.source, first.reading, examined.sha256))
-            files.append(
-                NamedFile(
-                    path=first.source.path,
-                    columns=columns,
-                    uses=tuple(FileUse(spec=each.spec.name, role=each.use) for each, _ in uses),
-                    read_row=_row_reader(first.source, columns),
-                )
-            )
-        return project_problems(files)
-
-
-def _row_reader(source: Source, columns: Columns) -> Callable[[int], bytes]:
-    """Read single rows again; the file is opened for each, so that many files can be looked at."""
-    offsets, sizes = columns.read("offset"), columns.read("size")
-
-    def read_row(row: int) -> bytes:
-        with source.open() as stream:
-            stream.seek(int(offsets[row]))
-            return stream.read(int(sizes[row]))
-
-    return read_row
+        by_file.setdefault((each.source.path, each.reading.method), []).append((each, examined))
+    for (first, examined), *others in by_file.values():
+        all_uses = [first, *(each for each, _ in others)]
+        yield Used(
+            first.source,
+            first.reading,
+            examined.sha256,
+            tuple(FileUse(spec=each.spec.name, role=each.use) for each in all_uses),
+            frozenset.intersection(*(frozenset(off.code for off in each.spec.ignored) for each in all_uses)),
+        )
 
 
 def _data_file(each: _Named, examined: Examined) -> DataFile:
     return DataFile(
-        path=each.name, sha256=examined.sha256, bytes=examined.bytes, rows=examined.rows, tokens=examined.tokens
+        path=each.name,
+        sha256=examined.sha256,
+        bytes=examined.bytes,
+        rows=examined.rows,
+        tokens=examined.lengths.total if examined.lengths else 0,
     )
 
 
@@ -220,7 +178,7 @@ def _cost(each: _Named, examined: Examined) -> Cost:
         None if base is UNKNOWN_BASE else base,
         method=each.reading.method,
         rows=examined.rows,
-        tokens_an_epoch=examined.billed,
+        tokens_an_epoch=examined.cut.tokens,
         epochs=epochs_of(each.spec),
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from ftops import __version__
+from ftops.dataset.lengths import Cut, Lengths, cut_at, lengths_of
 from ftops.dataset.tokens.base import row_tokens_max
 from ftops.dataset.version import RULES_VERSION
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
@@ -39,33 +40,34 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """Lines that are not blank, the faulty ones included."""
     format: str
     problems: tuple[Diagnostic, ...]
-    """Of rows, and of the file as a whole: the first of each code."""
+    """Of rows, and of the file as a whole: the first of each code. Rows that are cut are left to `cut`."""
     counts: dict[str, int]
     """How many problems there are by code, the ones not kept included."""
-    tokens: int
-    """Of all rows, uncut."""
-    trained: int
-    """Those of them that the model learns to say."""
-    billed: int
-    """Those that an epoch is billed for: of all rows, each cut at the base model's limit."""
+    lengths: Lengths | None
+    """None if it has no rows that can be counted."""
+    cut: Cut
+    """What the base model's limit leaves of it."""
 
 
 class Reading(NamedTuple):
     """The way in which a file is read, which decides what is found."""
 
     method: str
-    model: str
-    """The base model's name, for messages."""
     counting: Counting
     graded: tuple[Field, ...] = ()
     """What the grader reads of each row."""
 
     @property
     def key(self) -> str:
-        """Short, and other for every other reading."""
+        """Short, and other for every reading that gives other columns: where rows are cut is no part of it."""
         base = self.counting.base
-        counted = [base.tokenizer, base.template, base.default_system, base.row_tokens_max, self.counting.is_complete]
-        return f"{self.method}-{short(digest_of([self.model, *counted, self.graded]))}"
+        counted = [base.tokenizer, base.template, base.default_system, self.counting.is_complete]
+        return f"{self.method}-{short(digest_of([counted, self.graded]))}"
+
+    @property
+    def full_key(self) -> str:
+        """Short, and other for every reading that gives another `Examined`."""
+        return f"{self.key}-{self.counting.base.row_tokens_max}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,45 +76,55 @@ class Source:
 
     path: str
     """As diagnostics name it."""
-    file: Path
-    """Where other processes can open it."""
+    file: Path | None
+    """Where other processes can open it, so that all cores may read it; None if they cannot."""
     open: Callable[[], AbstractContextManager[BinaryIO]]
+    """Gives an open file, at its first byte."""
+
+
+def _as_it_is(stream: BinaryIO) -> BinaryIO:
+    return stream
 
 
 class Examiner:
     """Reads data files, and remembers what it read in a folder of caches."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._known = FileCache.load(folder, "data", f"{__version__} {RULES_VERSION}", Examined)
-        self._rows = folder / "rows"
+        # Also of files that changed so recently that the next command must read them again.
+        self._seen: dict[tuple[str, _Stat], Examined] = {}
 
-    def examine(self, source: Source, reading: Reading) -> Examined:
+    def examine(self, source: Source, reading: Reading, watch: Callable[[BinaryIO], BinaryIO] = _as_it_is) -> Examined:
         """Learn all about a file; it is read only if it changed.
+
+        Args:
+            source: The file.
+            reading: How to read it.
+            watch: Gives the stream through which it is read, such as one that tells how far it is.
 
         Raises:
             ProblemsError: It cannot be opened, or changed while it was read.
             OSError: Reading failed.
         """
-        key = f"{reading.key}:{source.path}"
+        key = f"{reading.full_key}:{source.path}"
         with source.open() as stream:
             status = os.fstat(stream.fileno())
-            if known := self._known.get(key, status):
+            if known := self._seen.get((key, _stat(status))) or self._known.get(key, status):
                 return known
             read_at = time.time_ns()
-            with self._read(stream, source, reading) as (found, columns):
+            with self._read(watch(stream), source, reading) as (found, columns):
                 examined = _examined(stream, source, reading, found, columns)
-            after = os.fstat(stream.fileno())
-            if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
-                raise ProblemsError(_torn(source.path))
         self._known.put(key, status, examined, read_at)
+        self._seen[key, _stat(status)] = examined
         return examined
 
     @contextmanager
     def columns(self, source: Source, reading: Reading, sha256: str) -> Iterator[Columns]:
-        """The columns of a file that was examined; it is read again only if they were let go.
+        """The columns of a file with that content; it is read only if they are not kept.
 
         Raises:
-            ProblemsError: It cannot be read, or is not what it was.
+            ProblemsError: It cannot be read, or has another content.
         """
         with self.known(reading, sha256) as kept:
             if kept:
@@ -120,15 +132,15 @@ class Examiner:
                 return
         with source.open() as stream, self._read(stream, source, reading) as (found, columns):
             if found.sha256 != sha256:
-                raise ProblemsError(_torn(source.path))
+                raise ProblemsError(_changed(source.path))
             yield columns
 
     @contextmanager
     def known(self, reading: Reading, sha256: str) -> Iterator[Columns | None]:
-        """The columns of a file that was examined once; None if they were let go."""
+        """The columns of a file that was read once; None if they were let go."""
         from ftops.rowstore import RowStore  # noqa: PLC0415  # it loads numpy, which a look at the cache does not need
 
-        with RowStore(self._rows).columns(sha256, reading.key) as kept:
+        with RowStore(self.folder / "rows").columns(sha256, reading.key) as kept:
             yield kept
 
     def save(self) -> None:
@@ -140,32 +152,54 @@ class Examiner:
         from ftops.dataset.scan import scan  # noqa: PLC0415  # likewise
         from ftops.rowstore import RowStore  # noqa: PLC0415
 
-        with RowStore(self._rows).writer(reading.key) as (writer, finish):
-            found = scan(
-                stream,
-                source.path,
-                reading.method,
-                writer,
-                counting=reading.counting,
-                graded=reading.graded,
-                file=source.file,
-            )
+        with RowStore(self.folder / "rows").writer(reading.key) as (writer, finish):
+            with unchanged(stream, source.path):
+                found = scan(
+                    stream,
+                    source.path,
+                    reading.method,
+                    writer,
+                    counting=reading.counting,
+                    graded=reading.graded,
+                    file=source.file,
+                )
             yield found, finish(found.sha256)
 
 
+@contextmanager
+def unchanged(stream: BinaryIO, path: str) -> Iterator[None]:
+    """Read a file inside of this context.
+
+    Args:
+        stream: The open file.
+        path: As diagnostics name it.
+
+    Raises:
+        ProblemsError: It changed meanwhile, or another one took its place before other processes opened it.
+    """
+    before = os.fstat(stream.fileno())
+    try:
+        yield
+    except OSError as error:
+        from ftops.dataset.parallel import FileChangedError  # noqa: PLC0415  # it loads numpy
+
+        if isinstance(error, FileChangedError):
+            raise ProblemsError(_changed(path)) from None
+        raise
+    after = os.fstat(stream.fileno())
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise ProblemsError(_changed(path))
+
+
 def _examined(stream: BinaryIO, source: Source, reading: Reading, found: Scan, columns: Columns) -> Examined:
-    from ftops.dataset.lengths import cut_rows, tokens_cut_at  # noqa: PLC0415  # as above
-    from ftops.dataset.whole.check import whole_problems  # noqa: PLC0415
+    from ftops.dataset.whole.check import whole_problems  # noqa: PLC0415  # only where a file is read
 
     offsets, sizes = columns.read("offset"), columns.read("size")
 
     def read_row(row: int) -> bytes:
-        stream.seek(int(offsets[row]))
-        return stream.read(int(sizes[row]))
+        return os.pread(stream.fileno(), int(sizes[row]), int(offsets[row]))
 
-    limit = row_tokens_max(reading.counting.base, found.format)
     whole = whole_problems(columns, source.path, read_row)
-    whole += cut_rows(columns, source.path, model=reading.model, most=limit)
     counts = dict(found.counts)
     for problem in whole:
         counts[problem.code] = counts.get(problem.code, 0) + 1
@@ -176,13 +210,25 @@ def _examined(stream: BinaryIO, source: Source, reading: Reading, found: Scan, c
         format=found.format,
         problems=(*found.problems, *whole),
         counts=counts,
-        tokens=int(columns.read("tokens").sum(dtype="u8")),
-        trained=int(columns.read("trained").sum(dtype="u8")),
-        billed=tokens_cut_at(columns, limit),
+        lengths=lengths_of(columns),
+        cut=cut_at(columns, row_tokens_max(reading.counting.base, found.format)),
     )
 
 
-def _torn(path: str) -> Diagnostic:
+class _Stat(NamedTuple):
+    """What tells that a file is as it was."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+def _stat(status: os.stat_result) -> _Stat:
+    return _Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _changed(path: str) -> Diagnostic:
     return Diagnostic(
         code="file-changed",
         summary=f"`{path}` changed while this command ran",

@@ -19,6 +19,9 @@ Payload = TypeVar("Payload")
 SETTLED_NS = 2_000_000_000
 """How long a file must have been left alone before it was read; file systems count time in steps of up to 2 s."""
 
+UNUSED_MAX = 4_000
+"""Entries that are kept although a command did not use them: those that were written last."""
+
 _CHECKSUM_BYTES = 4
 
 
@@ -94,6 +97,7 @@ class FileCache(Generic[Payload]):
             self._has_changed |= self._entries.pop(path, None) is not None
             return
         encoded = msgspec.Raw(_encode(payload))
+        self._entries.pop(path, None)  # so that the entries stand in the order in which they were written
         self._entries[path] = _Entry(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, encoded)
         self._used.add(path)
         self._has_changed = True
@@ -102,11 +106,14 @@ class FileCache(Generic[Payload]):
         """Write the cache if it changed, whole or not at all; failing to is no error, as it only costs time.
 
         Args:
-            keep_unused: The command looked at some files only, so that the entries of others are kept. Otherwise what
-                was neither got nor put is dropped: its file is gone, or nothing names it any more.
+            keep_unused: The command looked at some files only, so that the entries of others are kept, up to
+                UNUSED_MAX of them. Otherwise what was neither got nor put is dropped: its file is gone, or nothing
+                names it any more.
         """
-        if not keep_unused and len(self._used) < len(self._entries):
-            self._entries = {path: entry for path, entry in self._entries.items() if path in self._used}
+        unused = [path for path in self._entries if path not in self._used]
+        dropped = set(unused[:-UNUSED_MAX] if keep_unused else unused)
+        if dropped:
+            self._entries = {path: entry for path, entry in self._entries.items() if path not in dropped}
             self._has_changed = True
         if self._has_changed:
             with contextlib.suppress(OSError):

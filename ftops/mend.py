@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from ftops.dataset.fix import Mended, mend
 from ftops.dataset.guess import guess_format
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
-from ftops.subjects import Subject, open_data
 
 if TYPE_CHECKING:
     from typing import BinaryIO
+
+    from ftops.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def mend_file(subject: Subject) -> NewFile | None:
         ProblemsError: The file cannot be read or mended, or another one stands where the copy belongs.
         OSError: Writing failed; nothing is left behind.
     """
-    with open_data(subject) as source:
+    with subject.open() as source:
         guess = guess_format(source)
         source.seek(0)
         goal = subject.file.with_suffix(f".fixed{subject.file.suffix}")

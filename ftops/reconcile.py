@@ -187,7 +187,7 @@ def _gather(world: World, recorded: Lockfile) -> _Wanted:
 def _read(project: Project, recorded: Lockfile, models: Path) -> _Wanted:
     declared = read_declared(project)
     built, of_builds = built_for(project, declared)
-    data = read_data(project, declared.specs, built, models)
+    data = read_data(project, declared.specs, built, models, recorded)
     desired = resolve(declared.specs, data.files, config=project.config, target=project.target, recorded=recorded)
     desired = tuple(replace(each, cost=data.costs.get(each.name)) for each in desired)
     dialect = profile(project.target.profile)

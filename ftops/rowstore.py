@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import tempfile
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from ftops.dataset.columns import Columns, ColumnWriter
 from ftops.dataset.version import RULES_VERSION
@@ -36,17 +37,13 @@ class RowStore:
             sha256: Of the file.
             reading: How it was read: method and tokenizer.
         """
-        with contextlib.ExitStack() as stack:
-            file = self._file(sha256, reading)
-            try:
-                stream = stack.enter_context(file.open("rb"))
-                columns = Columns(stream)
-            except (OSError, ValueError):
-                yield None
-                return
-            with contextlib.suppress(OSError):
-                os.utime(file)
-            yield columns
+        file = self._file(sha256, reading)
+        try:
+            columns = Columns(cast("IO[bytes]", _Unheld(file)))
+            os.utime(file)
+        except (OSError, ValueError):
+            columns = None
+        yield columns
 
     @contextmanager
     def writer(self, reading: str) -> Iterator[tuple[ColumnWriter, Callable[[str], Columns]]]:
@@ -88,3 +85,23 @@ class RowStore:
             if used_at < time.time() - UNUSED_SECONDS_MAX or left > BYTES_MAX:
                 file.unlink(missing_ok=True)
                 left -= size
+
+
+class _Unheld(io.RawIOBase):
+    """A file that is open only while it is read: a project's columns are more files than a process may hold open."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._size = file.stat().st_size
+        self._at = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._at = offset + (self._size if whence == os.SEEK_END else 0)
+        return self._at
+
+    def read(self, size: int = -1, /) -> bytes:
+        with self._file.open("rb") as stream:
+            stream.seek(self._at)
+            content = stream.read(size)
+        self._at += len(content)
+        return content

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ftops.dataset.grader import item_fields
-from ftops.dataset.guess import family_of, guess_role
 from ftops.dataset.tokens.base import Base
-from ftops.dataset.whole.leaks import FileUse
+from ftops.dataset.whole.uses import FileUse
 from ftops.datasets import built_for
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.examine import Examiner
+from ftops.lockstore import make_state_folder
 from ftops.project import open_inside, read_declared
 from ftops.remote.profiles import base_named
 from ftops.spec.model import BaseModel, ParentSpec
@@ -41,6 +42,8 @@ class Training(NamedTuple):
     base: Base
     epochs: int | None
     """As the spec asks; None leaves them to the provider."""
+    graded: tuple[Field, ...] = ()
+    """What the spec's grader reads of each row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +67,22 @@ class Subject:
     """It was made from other files, which alone can be mended."""
     trainings: tuple[Training, ...] = ()
     """What specs want with it, each once; for validation data as well."""
-    graded: tuple[Field, ...] = ()
-    """What a spec's grader reads of each row."""
 
     @property
     def role(self) -> Role:
         """The use that asks most of a file."""
         roles = {use.role for use in self.uses}
         return "training" if "training" in roles else "validation" if "validation" in roles else "evaluation"
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the file.
+
+        Raises:
+            ProblemsError: It is missing, is a pipe or a device, cannot be read, or leads out of the project.
+        """
+        with open_inside(self.root, self.path) if self.root else open_data(self.path, self.file) as stream:
+            yield stream
 
 
 def subjects_at(paths: Sequence[str], method: MethodName | None) -> tuple[tuple[Subject, ...], tuple[Diagnostic, ...]]:
@@ -119,8 +130,7 @@ def subjects_of(project: Project) -> tuple[tuple[Subject, ...], tuple[Diagnostic
             uses=tuple(FileUse(spec=spec.name, role=role) for role, spec in found),
             ignored=frozenset.intersection(*(frozenset(each.code for each in spec.ignored) for _, spec in found)),
             is_built=name in built,
-            trainings=tuple(dict.fromkeys(Training(*bases[spec.name], epochs_of(spec)) for _, spec in found)),
-            graded=item_fields(found[0][1].method.body.get("grader")),
+            trainings=tuple(dict.fromkeys(_training(spec, *bases[spec.name]) for _, spec in found)),
         )
         for (name, method), found in by_file.items()
     )
@@ -148,29 +158,42 @@ def epochs_of(spec: Spec) -> int | None:
     return given if isinstance(given, int) else None
 
 
+def examiner_of(project: Project) -> Examiner:
+    """What reads the data of *project*, and keeps there what it learns; where nothing can be written, it forgets."""
+    with suppress(ProblemsError):
+        make_state_folder(project.state)  # so that nothing of it is ever committed
+    return Examiner(project.state / "cache")
+
+
 @contextmanager
-def open_data(subject: Subject) -> Iterator[BinaryIO]:
-    """Open an ordinary file.
+def open_data(path: str, file: Path) -> Iterator[BinaryIO]:
+    """Open an ordinary file, wherever it is.
+
+    Args:
+        path: As diagnostics name it.
+        file: Where it is.
 
     Raises:
-        ProblemsError: It is missing, is a pipe or a device, cannot be read, or leads out of the project.
+        ProblemsError: It is missing, is a pipe or a device, or cannot be read.
     """
-    if subject.root:
-        with open_inside(subject.root, subject.path) as stream:
-            yield stream
-        return
     try:
         # O_NONBLOCK: a FIFO is seen to be one instead of being waited for.
-        stream = os.fdopen(os.open(subject.file, os.O_RDONLY | os.O_NONBLOCK), "rb")
+        stream = os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb")
     except OSError as error:
-        raise ProblemsError(_unreadable(subject.path, error)) from None
+        raise ProblemsError(_unreadable(path, error)) from None
     with stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise ProblemsError(_not_a_file(subject.path))
+            raise ProblemsError(_not_a_file(path))
         yield stream
 
 
+def _training(spec: Spec, model: str, base: Base) -> Training:
+    return Training(model, base, epochs_of(spec), item_fields(spec.method.body.get("grader")))
+
+
 def _subject(name: str, real: str, method: MethodName | None) -> Subject:
+    from ftops.dataset.guess import family_of, guess_role  # noqa: PLC0415  # not where specs say it
+
     role = guess_role(name)
     use = FileUse(spec=family_of(real), role=role or "training")
     return Subject(path=name, file=Path(name), method=method, uses=(use,), is_use_assumed=role is None)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -18,11 +20,14 @@ from ftops.diagnostics import Diagnostic, ProblemsError, Severity
 from ftops.spec.nearest import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from ftops.among import History
     from ftops.check import Report
     from ftops.dataset.guess import MethodName
+    from ftops.examine import Examiner
     from ftops.mend import NewFile
+    from ftops.project import Project
     from ftops.remote.moderation import Ask
     from ftops.subjects import Subject
 
@@ -59,21 +64,39 @@ def check(
     from ftops import check as checks  # noqa: PLC0415  # commands load what they use
     from ftops.cli.watch import watched  # noqa: PLC0415
     from ftops.dataset.tokens.base import models_folder  # noqa: PLC0415
-    from ftops.subjects import subjects_at  # noqa: PLC0415
 
     if as_json and shape != "text":
         raise click.UsageError("--json and --format exclude each other")
-    _model_is_known(model)
+    if model:
+        frame.base_of(model)
     _can_be_ignored(ignored)
-    subjects, problems = subjects_at(paths, method) if paths else _of_the_project(method)
-    mended = _mended(subjects) if fix else _Mended(subjects)
+    asked = _at(paths, method) if paths else _of_the_project(method)
+    mended = _mended(asked.subjects) if fix else _Mended(asked.subjects)
     options = checks.Options(models=models_folder(os.environ), model=model, is_quick=quick, ignored=frozenset(ignored))
-    report = checks.check(mended.subjects, options, lambda subject, stream: watched(stream, subject.path))
-    report = replace(report, problems=(*problems, *mended.problems, *report.problems))
+    with _examiner(asked.project) as examiner:
+        report = checks.check(
+            mended.subjects,
+            options,
+            examiner,
+            history=asked.history,
+            watch=lambda subject, stream: watched(stream, subject.path),
+        )
+    report = replace(report, problems=(*asked.problems, *mended.problems, *report.problems))
     if moderate:
         report = checks.moderated(report, _moderation())
     _show(report, mended, shape, as_json=as_json)
     return PROBLEM if report.has_errors else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be checked."""
+
+    subjects: tuple[Subject, ...]
+    problems: tuple[Diagnostic, ...]
+    project: Project | None
+    """Which all files lie in, so that what is learnt of them is kept there."""
+    history: History | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +125,31 @@ def _mended(subjects: Sequence[Subject]) -> _Mended:
     return _Mended(tuple(ours), tuple(new_files.values()), tuple(problems))
 
 
-def _of_the_project(method: str | None) -> tuple[tuple[Subject, ...], tuple[Diagnostic, ...]]:
+def _at(paths: Sequence[str], method: MethodName | None) -> _Asked:
+    from ftops.project import open_project  # noqa: PLC0415  # commands load what they use
+    from ftops.subjects import subjects_at  # noqa: PLC0415
+
+    subjects, problems = subjects_at(paths, method)
+    try:
+        project = open_project(frame.current_folder())
+    except ProblemsError:
+        # There is none, or one with problems of its own, which are told where it is asked for.
+        return _Asked(subjects, problems, None)
+    is_inside = all(subject.file.resolve().is_relative_to(project.root) for subject in subjects)
+    return _Asked(subjects, problems, project if is_inside else None)
+
+
+def _of_the_project(method: MethodName | None) -> _Asked:
     """The data of all specs of the project that the current folder lies in, and warnings about it.
 
     Raises:
         click.UsageError: There is no project, or a method was given, which specs say themselves.
         ProblemsError: The project has problems of its own, or no data.
     """
+    from ftops.among import History  # noqa: PLC0415  # only without paths
+    from ftops.lockstore import LockStore  # noqa: PLC0415
     from ftops.project import open_project  # noqa: PLC0415
-    from ftops.subjects import subjects_of  # noqa: PLC0415  # only without paths
+    from ftops.subjects import subjects_of  # noqa: PLC0415
 
     if method:
         raise click.UsageError("--method goes with a PATH: of the project's data, the specs say the method")
@@ -124,36 +163,30 @@ def _of_the_project(method: str | None) -> tuple[tuple[Subject, ...], tuple[Diag
             "checked, and there is no project here"
         ) from None
     subjects, warnings = subjects_of(project)
-    if subjects:
-        return subjects, warnings
-    raise ProblemsError(
-        Diagnostic(
-            code="check-nothing",
-            summary="no spec of the project names data",
-            fix="name a file or a folder, such as `ftops check train.jsonl`",
-        ),
-        exit_code=WRONG_USAGE,
-    )
+    if not subjects:
+        raise ProblemsError(
+            Diagnostic(
+                code="check-nothing",
+                summary="no spec of the project names data",
+                fix="name a file or a folder, such as `ftops check train.jsonl`",
+            ),
+            exit_code=WRONG_USAGE,
+        )
+    recorded = LockStore(project.root, project.lock_name, project.target.name).read()
+    return _Asked(subjects, warnings, project, History(project.root, recorded))
 
 
-def _model_is_known(model: str | None) -> None:
-    from ftops.remote.profiles import LOCAL, OPENAI, base_named, profile  # noqa: PLC0415  # commands load what they use
+@contextmanager
+def _examiner(project: Project | None) -> Iterator[Examiner]:
+    """What keeps its findings in *project*; without one, nothing is left of them."""
+    from ftops.examine import Examiner  # noqa: PLC0415  # commands load what they use
+    from ftops.subjects import examiner_of  # noqa: PLC0415
 
-    if model is None or base_named(model):
+    if project:
+        yield examiner_of(project)
         return
-    known = [name for each in (OPENAI, LOCAL) for name in (*profile(each).bases, *profile(each).aliases)]
-    near = nearest(model, known)
-    raise ProblemsError(
-        Diagnostic(
-            code="check-model",
-            summary=f"nothing is known of the base model `{model}`",
-            why="its limits and its price come from a table of OpenAI's and the local models",
-            fix=f"did you mean `{near}`?"
-            if near
-            else "leave `--model` out, or name one of " + ", ".join(f"`{name}`" for name in sorted(known)),
-        ),
-        exit_code=WRONG_USAGE,
-    )
+    with TemporaryDirectory(prefix="ftops-") as folder:
+        yield Examiner(Path(folder))
 
 
 def _can_be_ignored(codes: Sequence[str]) -> None:

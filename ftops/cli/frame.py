@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from ftops.cli.door import show_problems, wants_colour
+from ftops.cli.door import WRONG_USAGE, show_problems, wants_colour
 from ftops.clock import SystemClock
 from ftops.diagnostics import Diagnostic, ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ftops.dataset.tokens.base import Base
     from ftops.lockfile import Entry, Generation, Lockfile
     from ftops.plan.changes import Outcome
     from ftops.reconcile import World
@@ -106,6 +107,31 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
     waiting = [outcome.problem for outcome in outcomes if outcome.problem and outcome.waits]
     warn(problems)
     return 1 if len(problems) > len(waiting) else 0
+
+
+def base_of(model: str) -> tuple[str, Base]:
+    """The full name of a base model, and what is known of it.
+
+    Raises:
+        ProblemsError: Nothing is.
+    """
+    from ftops.remote.profiles import LOCAL, OPENAI, base_named, profile  # noqa: PLC0415  # commands load what they use
+
+    if found := base_named(model):
+        return found
+    from ftops.spec.nearest import nearest  # noqa: PLC0415  # only for a mistake
+
+    known = sorted(name for each in (OPENAI, LOCAL) for name in (*profile(each).bases, *profile(each).aliases))
+    near = nearest(model, known)
+    raise ProblemsError(
+        Diagnostic(
+            code="check-model",
+            summary=f"nothing is known of the base model `{model}`",
+            why="its tokenizer, limit and price come from a table of OpenAI's and the local models",
+            fix=f"did you mean `{near}`?" if near else "name one of " + ", ".join(f"`{name}`" for name in known),
+        ),
+        exit_code=WRONG_USAGE,
+    )
 
 
 def entry_of(lock: Lockfile, spec: str) -> Entry:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ftops.cli import frame
-from ftops.cli.door import WRONG_USAGE
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 
 if TYPE_CHECKING:
@@ -31,12 +30,11 @@ def tokens(file: str, row: int | None, model: str, *, as_json: bool) -> None:
 
     With --row the row's content is shown: what is trained is underlined, or in [[double brackets]].
     """
-    from ftops.dataset.whole.leaks import FileUse  # noqa: PLC0415  # commands load what they use
-    from ftops.report import tokens as report  # noqa: PLC0415
-    from ftops.subjects import Subject, open_data  # noqa: PLC0415
+    from ftops.report import tokens as report  # noqa: PLC0415  # commands load what they use
+    from ftops.subjects import open_data  # noqa: PLC0415
 
-    name, base = _base_of(model)
-    with open_data(Subject(path=file, file=Path(file), uses=(FileUse(spec="", role="training"),))) as stream:
+    name, base = frame.base_of(model)
+    with open_data(file, Path(file)) as stream:
         if row is None:
             counted = _counted(stream, file, name, base)
             frame.answer_json(report.counted_json(counted)) if as_json else frame.answer(
@@ -49,42 +47,20 @@ def tokens(file: str, row: int | None, model: str, *, as_json: bool) -> None:
             )
 
 
-def _base_of(model: str) -> tuple[str, Base]:
-    """The base model's full name, and what is known of it.
-
-    Raises:
-        ProblemsError: Nothing is.
-    """
-    from ftops.remote.profiles import LOCAL, OPENAI, base_named, profile  # noqa: PLC0415  # commands load what they use
-    from ftops.spec.nearest import nearest  # noqa: PLC0415  # only for a mistake
-
-    if found := base_named(model):
-        return found
-    known = sorted(name for each in (OPENAI, LOCAL) for name in (*profile(each).bases, *profile(each).aliases))
-    near = nearest(model, known)
-    raise ProblemsError(
-        Diagnostic(
-            code="check-model",
-            summary=f"nothing is known of the base model `{model}`",
-            why="its tokenizer and its limit come from a table of OpenAI's and the local models",
-            fix=f"did you mean `{near}`?" if near else "name one of " + ", ".join(f"`{name}`" for name in known),
-        ),
-        exit_code=WRONG_USAGE,
-    )
-
-
 def _counted(stream: BinaryIO, file: str, model: str, base: Base) -> Counted:
     from ftops.dataset.guess import guess_format  # noqa: PLC0415  # commands load what they use
     from ftops.dataset.tokens.base import Counting, models_folder  # noqa: PLC0415
     from ftops.dataset.tokens.tokenizer import tokenizer  # noqa: PLC0415
     from ftops.dataset.tokens.totals import read_totals  # noqa: PLC0415
+    from ftops.examine import unchanged  # noqa: PLC0415
     from ftops.plan.cost import training_cost  # noqa: PLC0415
     from ftops.report.tokens import Counted  # noqa: PLC0415
 
     method = guess_format(stream).method
     stream.seek(0)
     models = models_folder(os.environ)
-    totals = read_totals(stream, Path(file), method, Counting(base, models))
+    with unchanged(stream, file):
+        totals = read_totals(stream, Path(file), method, Counting(base, models))
     return Counted(
         path=file,
         model=model,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import ceil, floor, log2
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-
 from ftops.dataset.rule import Fault
 from ftops.diagnostics import Diagnostic, Place, Severity
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ftops.dataset.columns import Columns
 
 BINS_MAX: Final = 10
@@ -50,6 +50,19 @@ class Lengths(NamedTuple):
     the last are not empty."""
 
 
+class Cut(NamedTuple):
+    """What is left of a file's rows where a base model has a limit."""
+
+    tokens: int
+    """All that are left: what is trained on, and billed, an epoch."""
+    most: int | None = None
+    """The limit of a row; None if none is known."""
+    rows: int = 0
+    """Those that are longer."""
+    first_line: int = 0
+    """Where the first of them stands; 0 if there are none."""
+
+
 def lengths_of(columns: Columns) -> Lengths | None:
     """Sum the columns of a file up; None if it has no rows or its tokens were not counted."""
     tokens = columns.read("tokens")
@@ -57,35 +70,38 @@ def lengths_of(columns: Columns) -> Lengths | None:
         return None
     longest = int(tokens.argmax())
     return Lengths(
-        total=int(tokens.sum(dtype=np.uint64)),
-        trained=int(columns.read("trained").sum(dtype=np.uint64)),
+        total=int(tokens.sum(dtype="u8")),
+        trained=int(columns.read("trained").sum(dtype="u8")),
         longest=int(tokens[longest]),
         longest_line=int(columns.read("line")[longest]),
         bins=_bins(tokens),
     )
 
 
-def tokens_cut_at(columns: Columns, most: int | None) -> int:
-    """All tokens, if no row may have more than *most*: what a provider trains on, and bills, an epoch."""
+def cut_at(columns: Columns, most: int | None) -> Cut:
+    """Cut each row at *most* tokens; None stands for no limit that is known."""
     tokens = columns.read("tokens")
-    return int((tokens if most is None else np.minimum(tokens, most)).sum(dtype=np.uint64))
-
-
-def cut_rows(columns: Columns, path: str, *, model: str, most: int | None) -> tuple[Diagnostic, ...]:
-    """Find rows with more than *most* tokens, the limit of *model*; None stands for no limit that is known."""
     if most is None:
+        return Cut(int(tokens.sum(dtype="u8")))
+    rows = (tokens > most).nonzero()[0]
+    line = int(columns.read("line")[rows[0]]) if rows.size else 0
+    return Cut(int(tokens.clip(max=most).sum(dtype="u8")), most, rows.size, line)
+
+
+def cut_problems(cut: Cut, lengths: Lengths | None, path: str, model: str) -> tuple[Diagnostic, ...]:
+    """Say that rows have more tokens than the limit of *model*."""
+    if not cut.rows or not lengths:
         return ()
-    tokens = columns.read("tokens")
-    rows = np.flatnonzero(tokens > most)
-    if not rows.size:
-        return ()
-    many = "1 row is" if len(rows) == 1 else f"{len(rows):,} rows are"
-    summary = f"{many} cut: `{model}` is trained on {most:,} tokens of a row, and the longest has {int(tokens.max()):,}"
-    return (ROW_CUT.at(Place(path=path, line=int(columns.read("line")[rows[0]])), summary),)
+    many = "1 row is" if cut.rows == 1 else f"{cut.rows:,} rows are"
+    longest = f"the longest has {lengths.longest:,}"
+    summary = f"{many} cut: `{model}` is trained on {cut.most:,} tokens of a row, and {longest}"
+    return (ROW_CUT.at(Place(path=path, line=cut.first_line), summary),)
 
 
 def _bins(tokens: np.ndarray) -> tuple[Bin, ...]:
     """Bins that are as narrow as is possible with BINS_MAX of them: a quarter of an octave, a half, whole ones."""
+    import numpy as np  # noqa: PLC0415  # what was found once is looked at without it
+
     least, most = max(int(tokens.min()), 1), max(int(tokens.max()), 1)
     for octaves in _BIN_OCTAVES:
         first, last = floor(log2(least) / octaves), floor(log2(most) / octaves)

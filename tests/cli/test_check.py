@@ -150,11 +150,11 @@ def test_files_are_checked_against_each_other(write: Write, run: Run) -> None:
     assert codes(run("check", ".", "--ignore", "data-leakage").out) == []
 
 
-def test_quick_counts_no_tokens_but_finds_equal_rows(write: Write, run: Run) -> None:
+def test_quick_looks_at_each_row_by_itself(write: Write, run: Run) -> None:
     rows = chats(12)
-    write("train.jsonl", [*rows, rows[0]])
+    write("train.jsonl", [*rows, rows[0], {"messages": []}])
     done = run("check", "train.jsonl", "--quick")
-    assert (done.code, codes(done.out)) == (0, ["data-duplicate"])
+    assert (done.code, codes(done.out)) == (1, ["data-messages"])
     assert "token" not in done.out
 
 

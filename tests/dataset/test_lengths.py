@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftops.dataset.columns import COLUMNS, Columns, ColumnWriter
-from ftops.dataset.lengths import BINS_MAX, cut_rows, lengths_of, tokens_cut_at
+from ftops.dataset.lengths import BINS_MAX, cut_at, cut_problems, lengths_of
 
 
 def columns(tokens: list[int], trained: list[int] | None = None) -> Columns:
@@ -63,12 +63,13 @@ def test_every_row_is_in_one_bin(tokens: list[int]) -> None:
 
 def test_what_is_beyond_the_limit_is_cut_and_said() -> None:
     rows = columns([10, 70, 60, 61])
-    assert tokens_cut_at(rows, 60) == 190
-    assert tokens_cut_at(rows, None) == 201
-    (problem,) = cut_rows(rows, "data.jsonl", model="tiny", most=60)
+    lengths = lengths_of(rows)
+    assert cut_at(rows, 60).tokens == 190
+    assert cut_at(rows, None).tokens == 201
+    (problem,) = cut_problems(cut_at(rows, 60), lengths, "data.jsonl", "tiny")
     assert problem.summary == "2 rows are cut: `tiny` is trained on 60 tokens of a row, and the longest has 70"
     assert str(problem.place) == "data.jsonl:4"
-    (problem,) = cut_rows(rows, "data.jsonl", model="tiny", most=69)
+    (problem,) = cut_problems(cut_at(rows, 69), lengths, "data.jsonl", "tiny")
     assert problem.summary.startswith("1 row is cut")
-    assert cut_rows(rows, "data.jsonl", model="tiny", most=70) == ()
-    assert cut_rows(rows, "data.jsonl", model="tiny", most=None) == ()
+    assert cut_problems(cut_at(rows, 70), lengths, "data.jsonl", "tiny") == ()
+    assert cut_problems(cut_at(rows, None), lengths, "data.jsonl", "tiny") == ()

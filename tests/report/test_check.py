@@ -14,7 +14,7 @@ from ftops.check import Checked, Estimate, Report
 from ftops.dataset.fix import Mended
 from ftops.dataset.lengths import Bin, Lengths
 from ftops.dataset.rule import Finding
-from ftops.dataset.whole.leaks import FileUse
+from ftops.dataset.whole.uses import FileUse
 from ftops.diagnostics import Diagnostic, Place, Severity
 from ftops.mend import NewFile
 from ftops.plan.cost import training_cost

@@ -38,9 +38,13 @@ LEAKAGE_ACROSS = Fault(
 
 
 def leakage_problems(files: Sequence[NamedFile]) -> tuple[Diagnostic, ...]:
-    """Say which held-out files leak: for each the training file that matters most, and how many others there are."""
+    """Say which held-out files leak: for each the training file that matters most, and how many others there are.
+
+    What two earlier generations share is left out: nobody can mend it any more.
+    """
     problems = []
-    leaks = sorted(find_leaks(files), key=lambda leak: (leak.held_out.path, leak.relation[0], -leak.rows))
+    found = (leak for leak in find_leaks(files) if not leak.is_past)
+    leaks = sorted(found, key=lambda leak: (leak.held_out.path, leak.relation[0], -leak.rows))
     for _, group in groupby(leaks, key=lambda leak: leak.held_out.path):
         worst, *others = group
         problems.append(_problem(worst, others))

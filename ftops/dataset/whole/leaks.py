@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ftops.dataset.columns import Column, Columns
     from ftops.dataset.whole.likeness import ReadRow
+    from ftops.dataset.whole.uses import FileUse
 
 UNREAD_AGREEING_MIN: Final = 14
 """Values of two sketches that must agree if one of the files is gone and cannot be read to be sure."""
@@ -26,20 +27,6 @@ NEIGHBOURS: Final = 2
 """Training rows that a held-out row is compared with, for each band."""
 NEAR_MAX: Final = 500
 """Near duplicates between two files that are counted: enough to know that the files must be made anew."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileUse:
-    """What a file is for."""
-
-    spec: str
-    role: Literal["training", "validation", "evaluation"]
-    generation: str | None = None
-    """Short digest of a generation in the lockfile; None for the spec as it stands now."""
-
-    def __str__(self) -> str:
-        whose = f"`{self.spec}`" if self.generation is None else f"generation `{self.generation}` of `{self.spec}`"
-        return f"{self.role} data of {whose}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +55,11 @@ class Leak:
     @property
     def rows(self) -> int:
         return self.same_row + self.same_prompt + self.near_duplicate
+
+    @property
+    def is_past(self) -> bool:
+        """Neither of the files is used by a spec as it stands now."""
+        return all(use.generation for file in (self.training, self.held_out) for use in file.uses)
 
     @property
     def relation(self) -> tuple[int, FileUse, FileUse]:

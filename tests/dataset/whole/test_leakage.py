@@ -8,7 +8,8 @@ import pytest
 
 from ftops.dataset.whole.check import project_problems
 from ftops.dataset.whole.leakage import leakage_problems
-from ftops.dataset.whole.leaks import FileUse, NamedFile, find_leaks
+from ftops.dataset.whole.leaks import NamedFile, find_leaks
+from ftops.dataset.whole.uses import FileUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,8 @@ import json, resource, sys, time
 import numpy as np
 from ftops.dataset.columns import COLUMNS, Columns, ColumnWriter
 from ftops.dataset.whole.check import project_problems, whole_problems
-from ftops.dataset.whole.leaks import FileUse, NamedFile
+from ftops.dataset.whole.leaks import NamedFile
+from ftops.dataset.whole.uses import FileUse
 
 path, rows, group = sys.argv[1], int(sys.argv[2]), 2_000
 chance = np.random.default_rng(1)
