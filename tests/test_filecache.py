@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from ftops import filecache
 from ftops.dataset.scan import Scan
 from ftops.filecache import SETTLED_NS, FileCache
 
@@ -136,6 +137,16 @@ def test_entries_that_were_not_used_are_kept_for_a_command_that_looks_at_some_fi
     cache.save(keep_unused=True)
     assert load(folder).get(file.name, file.stat()) == Learnt(rows=1)
     assert load(folder).get("other.jsonl", file.stat()) == Learnt(rows=2)
+
+
+def test_of_what_is_not_used_the_oldest_goes(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stat = file.stat()
+    monkeypatch.setattr(filecache, "UNUSED_MAX", 2)
+    for name in ("a", "b", "c", "a", "d"):
+        cache = load(folder)
+        cache.put(name, stat, Learnt(rows=1), long_after(stat))
+        cache.save(keep_unused=True)
+    assert [name for name in "abcd" if load(folder).get(name, stat)] == ["a", "c", "d"]
 
 
 def test_a_cache_that_did_not_change_is_not_written(folder: Path, file: Path) -> None:

@@ -38,8 +38,12 @@ class _Watched(io.BufferedReader):
         return block
 
 
-def watched(stream: BinaryIO, name: str, screen: TextIO = sys.stderr, *, least: int = LONG_BYTES) -> BinaryIO:
-    """Give *stream*, an open file; if it is long and *screen* a terminal, one that tells there how far it is."""
+def watched(stream: BinaryIO, name: str, screen: TextIO | None = None, *, least: int = LONG_BYTES) -> BinaryIO:
+    """Give *stream*, an open file; if it is long and *screen*, stderr if None, a terminal, one that tells its progress.
+
+    *stream* must be at its first byte, and not be read itself.
+    """
+    screen = screen or sys.stderr
     if not screen.isatty() or os.fstat(stream.fileno()).st_size < least:
         return stream
     return _Watched(stream.fileno(), name, screen)
