@@ -1,7 +1,7 @@
-"""The published JSON Schemas, and what in a value goes against them.
+"""The JSON Schemas, and what in a value goes against them.
 
-The program checks with the very schemas that editors use, so that the two cannot disagree. `x-ftops` in a schema holds
-the words for a refused value: what is expected, why, and how to fix it.
+The program checks with the rules that the schemas for editors are made of (`ftops.spec.published`), so that the two
+cannot disagree. `x-ftops` holds the words for a refused value: what is expected, why, and how to fix it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import pkgutil
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 SchemaKind: TypeAlias = Literal["fine-tune", "dataset", "ftops"]
 """Of a spec, of a dataset, and of `ftops.yaml`."""
+
+RULES: Final[dict[SchemaKind, str]] = {
+    "fine-tune": "fine-tune.rules.json",
+    "dataset": "dataset.rules.json",
+    "ftops": "ftops.schema.json",
+}
+"""Where the rules of a kind are; `ftops.yaml` has no matrix, so that its rules are published as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +47,14 @@ class Violation:
 
 
 def schema_text(kind: SchemaKind) -> bytes:
-    """The schema as published: JSON, draft 2020-12."""
-    text = pkgutil.get_data(__package__, f"{kind}.schema.json")
-    assert text is not None
-    return text
+    """The schema as published, for editors: JSON, draft 2020-12."""
+    return _packaged(f"{kind}.schema.json")
 
 
 @cache
 def schema(kind: SchemaKind) -> dict[str, Any]:
-    """The schema as a value; not to be changed."""
-    parsed: dict[str, Any] = json.loads(schema_text(kind))
+    """The rules for what a matrix was written out of, as a value; not to be changed."""
+    parsed: dict[str, Any] = json.loads(_packaged(RULES[kind]))
     return parsed
 
 
@@ -70,6 +75,12 @@ def violations(kind: SchemaKind, value: dict[str, Any]) -> Iterator[Violation]:
             missing=getattr(error.kind, "property", ""),
             words=words,
         )
+
+
+def _packaged(name: str) -> bytes:
+    content = pkgutil.get_data(__package__, name)
+    assert content is not None
+    return content
 
 
 @cache
