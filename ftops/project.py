@@ -16,12 +16,13 @@ import orjson
 from ftops import __version__
 from ftops.dataset.builds.manifest import split_path
 from ftops.dataset.lines import ROW_BYTES_MAX
-from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.filecache import FileCache
 from ftops.lockstore import lock_name
+from ftops.spec.common import ignored_problems
 from ftops.spec.config import Config, Target, parse_config
 from ftops.spec.graph import linked
-from ftops.spec.model import Declared, Spec, split_of
+from ftops.spec.model import Dataset, Declared, Spec, split_of
 from ftops.spec.nearest import nearest
 from ftops.spec.parse import parse_file
 
@@ -220,8 +221,29 @@ def _read_spec(root: Path, path: str, cache: FileCache[Declared]) -> Declared:
             return known
         read_at = time.time_ns()
         declared = parse_file(stream.read(SPEC_BYTES_MAX + 1), path)
+    _refuse_ignoring(declared)
     cache.put(path, status, declared, read_at)
     return declared
+
+
+def _refuse_ignoring(declared: Declared) -> None:
+    """Refuse checks that are switched off, but are not known or find what the provider refuses.
+
+    Raises:
+        ProblemsError: With all of them.
+    """
+    every: tuple[Spec | Dataset, ...] = (*declared.specs, *declared.datasets)
+    if not any(each.ignored for each in every):
+        return
+    from ftops.dataset.catalogue import checks  # noqa: PLC0415  # loads all checks, and few specs switch one off
+
+    faults = [check.fault for check in checks()]
+    must_stay = {fault.code: True for fault in faults}
+    must_stay |= {fault.code: False for fault in faults if fault.severity is not Severity.ERROR}
+    # A matrix makes many of one file, which say the same at the same place.
+    problems = dict.fromkeys(problem for each in every for problem in ignored_problems(each, must_stay))
+    if problems:
+        raise ProblemsError(*problems)
 
 
 @contextmanager
