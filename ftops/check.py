@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING, Final, cast
 import orjson
 
 from ftops.among import Used, problems_among
-from ftops.dataset.guess import guess_format
 from ftops.dataset.lengths import cut_problems
 from ftops.dataset.limits import row_count_problems
-from ftops.dataset.lines import read_blocks
-from ftops.dataset.said import said_in
-from ftops.dataset.scan import scan
 from ftops.dataset.tokens.base import Counting
 from ftops.diagnostics import ProblemsError, Severity
 from ftops.examine import Reading, Source, unchanged
@@ -162,6 +158,8 @@ def moderated(report: Report, ask: Ask) -> Report:
 
 def _look_at_rows(subject: Subject, options: Options, watch: Callable[[BinaryIO], BinaryIO]) -> Checked:
     """Read a file once, row by row, and keep nothing of it."""
+    from ftops.dataset.scan import scan  # noqa: PLC0415  # it loads numpy, which known files do not need
+
     method = subject.method or _guessed(subject)
     graded = tuple(dict.fromkeys(field for training in subject.trainings for field in training.graded))
     with subject.open() as stream, unchanged(stream, subject.path):
@@ -220,6 +218,8 @@ def _check_file(
 
 
 def _guessed(subject: Subject) -> MethodName:
+    from ftops.dataset.guess import guess_format  # noqa: PLC0415  # not where specs say it
+
     with subject.open() as stream:
         return guess_format(stream).method
 
@@ -270,6 +270,9 @@ def _estimates(found: Iterable[tuple[Training, Examined]], method: MethodName) -
 
 def _texts(stream: BinaryIO, format_: Format) -> Iterator[tuple[int, str]]:
     """The line of each row that can be read, with all that is said in it."""
+    from ftops.dataset.lines import read_blocks  # noqa: PLC0415  # only with --moderate
+    from ftops.dataset.said import said_in  # noqa: PLC0415
+
     number = 0
     for block in read_blocks(stream, lambda _: None):
         for line in block.content.split(b"\n"):

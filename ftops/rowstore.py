@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 BYTES_MAX: Final = 1 << 30
 """Of all columns together, some 8 million rows; the ones that were not asked for longest go first."""
 UNUSED_SECONDS_MAX: Final = 30 * 24 * 3600
+IN_USE_SECONDS: Final = 3600
+"""What was asked for so recently may be looked at just now, and stays."""
 ENDING: Final = ".rows"
 
 
@@ -82,7 +84,8 @@ class RowStore:
         found = [(file.stat().st_mtime, file.stat().st_size, file) for file in self._folder.glob(f"*{ENDING}")]
         left = sum(size for _, size, _ in found)
         for used_at, size, file in sorted(found):
-            if used_at < time.time() - UNUSED_SECONDS_MAX or left > BYTES_MAX:
+            unused = time.time() - used_at
+            if unused > UNUSED_SECONDS_MAX or (unused > IN_USE_SECONDS and left > BYTES_MAX):
                 file.unlink(missing_ok=True)
                 left -= size
 

@@ -50,15 +50,18 @@ def test_what_nobody_asked_for_in_a_month_goes_and_what_was_asked_for_stays(tmp_
     assert [is_kept(store, each) for each in SHA256[:3]] == [False, True, True]
 
 
-def test_beyond_the_bound_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_the_bound_the_oldest_go_but_what_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = RowStore(tmp_path)
     for number in range(4):
         keep(store, SHA256[number])
         (file,) = tmp_path.glob(f"{SHA256[number]}*")
-        os.utime(file, (time.time() + number - 100,) * 2)
+        used_at = time.time() - 2 * rowstore.IN_USE_SECONDS + number
+        os.utime(file, (used_at, used_at))
     monkeypatch.setattr(rowstore, "BYTES_MAX", 3 * file.stat().st_size)
     keep(store, SHA256[4])
     assert [is_kept(store, each) for each in SHA256[:5]] == [False, False, True, True, True]
+    keep(store, SHA256[5])
+    assert all(is_kept(store, each) for each in SHA256[2:6])
 
 
 def open_files() -> int:
