@@ -13,7 +13,6 @@ from ftops.dataset.tools import (
     DECLARATION_RULES,
     declared_in,
     functions_are_well_formed,
-    name_findings,
     parallel_tool_calls_is_a_flag,
 )
 from ftops.diagnostics import Severity
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 
     from ftops.dataset.conversation import Conversation, Message
 
+_LEAVE_OUT = "leave `tool_calls` out of a message that calls no tool"
+_ARGUMENTS_FIX = 'write the arguments as a string, such as `"{\\"city\\": \\"Oslo\\"}"`; `"{}"` if there are none'
+
 
 @rule(
     "data-tool-calls",
@@ -30,25 +32,38 @@ if TYPE_CHECKING:
     fix='write a list of `{"id": "…", "type": "function", "function": {"name": "…", "arguments": "{…}"}}`',
 )
 def tool_calls_are_well_formed(conversation: Conversation) -> Iterator[Finding]:
-    """`tool_calls` is a list of at least one call, each with id, type and function."""
+    """`tool_calls` is a list of calls, each with id, type and function."""
     for message in conversation.messages:
         if message.role != "assistant" or "tool_calls" not in message.value:
             continue
         calls = message.value["tool_calls"]
-        if not isinstance(calls, list) or not calls:
-            what = "is empty" if calls == [] else f"must be a list, and is {kind_of(calls)}"
-            yield Finding(message.at("tool_calls"), what, "leave `tool_calls` out of a message that calls no tool")
+        if not isinstance(calls, list):
+            what = f"must be a list, and is {kind_of(calls)}"
+            yield Finding(message.at("tool_calls"), what, _LEAVE_OUT)
             continue
         for index, call in enumerate(calls):
             where = message.at(f"tool_calls[{index}]")
             if not isinstance(call, dict):
                 yield Finding(where, f"must be an object, and is {kind_of(call)}")
                 continue
-            if not isinstance(id_ := call.get("id"), str) or not id_:
-                yield Finding(f"{where}.id", "must be a string that is not empty")
+            if not isinstance(call.get("id"), str):
+                yield Finding(f"{where}.id", "must be a string")
             if call.get("type") != "function":
                 yield Finding(f"{where}.type", "must be `function`")
-            yield from name_findings(call.get("function"), f"{where}.function")
+            yield from _called_findings(call.get("function"), f"{where}.function")
+
+
+@rule(
+    "data-tool-calls-empty",
+    why="a message that calls nothing has no `tool_calls`: the chat API refuses an empty list",
+    fix=_LEAVE_OUT,
+    severity=Severity.WARNING,
+)
+def tool_calls_are_not_empty(conversation: Conversation) -> Iterator[Finding]:
+    """`tool_calls` holds at least one call."""
+    for message in conversation.messages:
+        if message.role == "assistant" and message.value.get("tool_calls") == []:
+            yield Finding(message.at("tool_calls"), "is empty")
 
 
 @rule(
@@ -60,16 +75,16 @@ def function_calls_are_well_formed(conversation: Conversation) -> Iterator[Findi
     """`function_call`, if not null, is an object with the function's name."""
     for message in conversation.messages:
         if message.role == "assistant" and (call := message.value.get("function_call")) is not None:
-            yield from name_findings(call, message.at("function_call"))
+            yield from _called_findings(call, message.at("function_call"))
 
 
 @rule(
     "data-tool-arguments",
-    why="arguments are a JSON object written into a string; what is not would be learnt as it stands",
-    fix='write the arguments as a string, such as `"{\\"city\\": \\"Oslo\\"}"`; `"{}"` if there are none',
+    why="the API gives the arguments of a call as a string that holds JSON, and takes them so",
+    fix=_ARGUMENTS_FIX,
 )
-def arguments_are_json_in_a_string(conversation: Conversation) -> Iterator[Finding]:
-    """The arguments of a call are a string that holds a JSON object."""
+def arguments_are_a_string(conversation: Conversation) -> Iterator[Finding]:
+    """A call has arguments, which are a string."""
     for message in conversation.messages:
         for where, function in _called(message):
             arguments = function.get("arguments", ...)
@@ -77,8 +92,20 @@ def arguments_are_json_in_a_string(conversation: Conversation) -> Iterator[Findi
                 yield Finding(f"{where}.arguments", "is missing")
             elif not isinstance(arguments, str):
                 yield Finding(f"{where}.arguments", f"must be a string, and is {kind_of(arguments)}")
-            elif not is_json_object(arguments):
-                yield Finding(f"{where}.arguments", "must hold a JSON object")
+
+
+@rule(
+    "data-tool-arguments-json",
+    why="the model learns to write arguments that no program can read; the provider takes them as they are",
+    fix=_ARGUMENTS_FIX,
+    severity=Severity.WARNING,
+)
+def arguments_hold_json(conversation: Conversation) -> Iterator[Finding]:
+    """The arguments of a call hold a JSON object."""
+    for message in conversation.messages:
+        for where, function in _called(message):
+            if isinstance(arguments := function.get("arguments"), str) and not is_json_object(arguments):
+                yield Finding(f"{where}.arguments", "holds no JSON object")
 
 
 @rule(
@@ -86,21 +113,34 @@ def arguments_are_json_in_a_string(conversation: Conversation) -> Iterator[Findi
     why="a tool's message says by `tool_call_id` which call it answers",
     fix="give it the `id` of the call, as the assistant's message before it has it",
 )
+def tool_messages_name_a_call(conversation: Conversation) -> Iterator[Finding]:
+    """A tool message has a `tool_call_id`, which is a string."""
+    for message in conversation.messages:
+        if message.role != "tool":
+            continue
+        match message.value.get("tool_call_id", ...):
+            case str():
+                pass
+            case found if found is ...:
+                yield Finding(message.at("tool_call_id"), "is missing")
+            case found:
+                yield Finding(message.at("tool_call_id"), f"must be a string, and is {kind_of(found)}")
+
+
+@rule(
+    "data-tool-answer",
+    why="the chat API refuses a tool's message that answers no call, so that the model never meets one in use",
+    fix="keep the assistant's message with the call, or give both the same id",
+    severity=Severity.WARNING,
+)
 def tool_messages_answer_a_call(conversation: Conversation) -> Iterator[Finding]:
     """A tool message has the id of a call that was made before it."""
     made: set[str] = set()
     for message in conversation.messages:
         made.update(_call_ids(message))
-        if message.role != "tool":
-            continue
-        match message.value.get("tool_call_id", ...):
-            case str() as id_:
-                if id_ not in made:
-                    yield Finding(message.at("tool_call_id"), "answers no call that was made before it")
-            case found if found is ...:
-                yield Finding(message.at("tool_call_id"), "is missing")
-            case found:
-                yield Finding(message.at("tool_call_id"), f"must be a string, and is {kind_of(found)}")
+        id_ = message.value.get("tool_call_id")
+        if message.role == "tool" and isinstance(id_, str) and id_ not in made:
+            yield Finding(message.at("tool_call_id"), "answers no call that was made before it")
 
 
 @rule(
@@ -150,7 +190,7 @@ def calls_are_declared(conversation: Conversation) -> Iterator[Finding]:
     declared = {each.name for each in declared_in(conversation)}
     for message in conversation.messages:
         for where, function in _called(message):
-            if not any(name_findings(function, where)) and (name := function["name"]) not in declared:
+            if isinstance(name := function.get("name"), str) and name not in declared:
                 yield Finding(f"{where}.name", f"is {shown(name)}, which the row does not declare")
 
 
@@ -193,6 +233,14 @@ def is_json_object(text: str) -> bool:
         return False
 
 
+def _called_findings(function: object, where: str) -> Iterator[Finding]:
+    """Check the name in *function*, which may be any string: what is declared has stricter names."""
+    if not isinstance(function, dict):
+        yield Finding(where, f"must be an object, and is {kind_of(function)}")
+    elif not isinstance(function.get("name"), str):
+        yield Finding(f"{where}.name", "must be a string")
+
+
 def _called(message: Message) -> Iterator[tuple[str, dict[str, object]]]:
     """Functions that an assistant message calls, each with its path."""
     if message.role != "assistant":
@@ -215,8 +263,11 @@ def _call_ids(message: Message) -> Iterator[str]:
 CALL_RULES = (
     *DECLARATION_RULES,
     tool_calls_are_well_formed,
+    tool_calls_are_not_empty,
     function_calls_are_well_formed,
-    arguments_are_json_in_a_string,
+    arguments_are_a_string,
+    arguments_hold_json,
+    tool_messages_name_a_call,
     tool_messages_answer_a_call,
     calls_are_answered,
     call_ids_are_unique,

@@ -26,7 +26,8 @@ _INVISIBLE = re.compile(f"[{_ZERO_WIDTH}{_DIRECTIONS}\U000e0000-\U000e007f]")
 # flags of England, Scotland and Wales.
 _VISIBLY_USED = re.compile(
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]\u200b"
-    f"|[{_DIRECTIONS}]+(?=[\u0590-\u08ff])|(?<=[\u0590-\u08ff])[{_DIRECTIONS}]+"
+    # At the beginning of a run, and without giving any of it back: else a million marks would take as many looks each.
+    f"|(?<![{_DIRECTIONS}])[{_DIRECTIONS}]++(?=[\u0590-\u08ff])|(?<=[\u0590-\u08ff])[{_DIRECTIONS}]+"
     "|\U0001f3f4[\U000e0020-\U000e007f]+"
 )
 # Of those beyond ASCII only what Windows' code page has as punctuation: the others come with mojibake, if at all.

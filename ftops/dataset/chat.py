@@ -19,8 +19,9 @@ ROW_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
 
 @rule(
     "data-row-key",
-    why="the provider's checks refuse keys that this format does not have",
+    why="no format for training has it: at best it is ignored, and a misspelt key loses what it holds",
     fix="remove the key; notes about a row belong outside the training file",
+    severity=Severity.WARNING,
 )
 def row_keys_are_known(conversation: Conversation) -> Iterator[Finding]:
     """A row has only the keys of its format."""
@@ -52,8 +53,8 @@ def weights_are_0_or_1(conversation: Conversation) -> Iterator[Finding]:
     """A `weight` is the whole number 0 or 1."""
     for message in conversation.messages:
         weight = message.value.get("weight", 1)
-        # True == 1 and 1.0 == 1 for Python, but neither is the integer that the provider's schema asks for.
-        if message.role == "assistant" and (type(weight) is not int or weight not in {0, 1}):
+        # True == 1 for Python; 1.0, as data frames write it, is a whole number for JSON Schema too.
+        if message.role == "assistant" and (type(weight) not in {int, float} or weight not in {0, 1}):
             yield Finding(message.at("weight"), "must be `0` or `1`")
 
 
@@ -72,6 +73,7 @@ def the_assistant_speaks(conversation: Conversation) -> Iterator[Finding]:
     "data-nothing-to-train",
     why="a row whose answers all have weight 0 is paid for, and trains nothing",
     fix="give at least one answer weight 1, or remove the row",
+    severity=Severity.WARNING,
 )
 def something_is_trained(conversation: Conversation) -> Iterator[Finding]:
     """Not every assistant message has weight 0."""

@@ -49,8 +49,9 @@ def neither_is_blank(row: Row) -> Iterator[Finding]:
 
 @rule(
     "data-completion-key",
-    why="the provider's checks refuse keys that this format does not have",
+    why="this format has no other keys: OpenAI's old tools for it dropped them",
     fix="remove the key; notes about a row belong outside the training file",
+    severity=Severity.WARNING,
 )
 def keys_are_known(row: Row) -> Iterator[Finding]:
     """A row of this format has only `prompt` and `completion`."""

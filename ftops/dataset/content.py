@@ -30,15 +30,18 @@ def content_is_present(conversation: Conversation) -> Iterator[Finding]:
 
 @rule(
     "data-content-type",
-    why="content is a string, or a list of parts such as text and images",
+    why="content is a string, or a list of parts such as text and images; a refusal is a string",
     fix='write a string, or a list such as `[{"type": "text", "text": "…"}]`',
 )
 def content_is_text_or_parts(conversation: Conversation) -> Iterator[Finding]:
-    """Content is a string or a list of parts."""
+    """Content is a string or a list of parts, and a refusal is a string."""
     for message in conversation.messages:
         content = message.value.get("content")
         if content is not None and not isinstance(content, str | list):
             yield Finding(message.at("content"), f"must be a string or a list of parts, and is {kind_of(content)}")
+        refusal = message.value.get("refusal")
+        if message.role == "assistant" and refusal is not None and not isinstance(refusal, str):
+            yield Finding(message.at("refusal"), f"must be a string, and is {kind_of(refusal)}")
 
 
 @rule(
@@ -93,8 +96,24 @@ def parts_are_well_formed(conversation: Conversation) -> Iterator[Finding]:
                 yield Finding(where, "must be an assistant's refusal in a string")
             case "text" | "refusal" | "image_url":
                 pass
+            case "input_audio" | "file" if message.role == "user":
+                pass  # which a rule of their own looks at
             case kind:
                 yield Finding(f"{where}.type", f"is {shown(kind)}" if "type" in part else "is missing")
+
+
+@rule(
+    "data-content-kind",
+    why="OpenAI's published description of rows allows it, but its guides tell of training with text and images only",
+    fix="write what the file or the recording says as text",
+    severity=Severity.WARNING,
+)
+def parts_are_text_or_images(conversation: Conversation) -> Iterator[Finding]:
+    """Users send text and images, and neither recordings nor files."""
+    for message, where, part in parts_of(conversation):
+        kind = part.get("type") if isinstance(part, dict) and message.role == "user" else None
+        if kind in {"input_audio", "file"}:
+            yield Finding(f"{where}.type", f"is {shown(kind)}")
 
 
 def parts_of(conversation: Conversation) -> Iterator[tuple[Message, str, object]]:
@@ -115,4 +134,5 @@ CONTENT_RULES = (
     content_is_not_empty,
     content_is_not_blank,
     parts_are_well_formed,
+    parts_are_text_or_images,
 )

@@ -138,7 +138,7 @@ def roles_are_known(conversation: Conversation) -> Iterator[Finding]:
 
 @rule(
     "data-message-key",
-    why="the provider's checks refuse keys that a message of this role does not have",
+    why="OpenAI's own checks for training data count a key that a message does not have as an error",
     fix="remove the key; notes about a row belong outside the training file",
 )
 def message_keys_are_known(conversation: Conversation) -> Iterator[Finding]:
@@ -155,18 +155,16 @@ def message_keys_are_known(conversation: Conversation) -> Iterator[Finding]:
 @rule(
     "data-name",
     why="a name tells speakers of one role apart, and says which function a function message answers for",
-    fix="write a string that is not empty, or leave `name` out where the role is not `function`",
+    fix="write a string, or leave `name` out where the role is not `function`",
 )
 def names_are_strings(conversation: Conversation) -> Iterator[Finding]:
-    """A message's `name` is a string that is not empty; function messages have one."""
+    """A message's `name` is a string; function messages have one."""
     for message in conversation.messages:
         if "name" not in message.value:
             if message.role == "function":
                 yield Finding(message.at("name"), "is missing")
         elif not isinstance(name := message.value["name"], str):
             yield Finding(message.at("name"), f"must be a string, and is {kind_of(name)}")
-        elif not name:
-            yield Finding(message.at("name"), "is empty")
 
 
 SHAPE_RULES = (

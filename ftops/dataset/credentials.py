@@ -23,6 +23,13 @@ _PLACEHOLDERS = frozenset(
     {"changeme", "pass", "passwd", "password", "postgres", "pw", "pwd", "root", "secret", "token", "yourpassword"}
 )
 
+_BASE64_LINE = re.compile(r"[A-Za-z0-9+/]{40}")
+
+
+def _is_key(text: str) -> bool:
+    """Whether a line of base64 stands below the heading of a key, and not prose or a placeholder."""
+    return (line := _BASE64_LINE.search(text)) is not None and is_varied(line.group())
+
 
 def _is_password(address: str) -> bool:
     """Whether an address such as `https://ada:…@host.org` has a password, and not a placeholder for one."""
@@ -100,11 +107,14 @@ CREDENTIALS = (
     ),
     Pattern(
         "a private key",
+        # Up to the next five hyphens, or to what is no key any more: one that was cut is a secret too.
         re.compile(
-            r"-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s\\:,.-]{100,20000}?-----END"
+            r"-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----"
+            r"[A-Za-z0-9+/=\s\\:,.]*+(?:-(?!----)[A-Za-z0-9+/=\s\\:,.]*+)*+"
         ),
         "RFC 7468, sections 10 and 11; OpenSSH's PROTOCOL.key",
         ("PRIVATE KEY",),
+        _is_key,
     ),
     Pattern(
         "a JSON Web Token",

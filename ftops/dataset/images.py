@@ -54,34 +54,39 @@ def images_are_few(conversation: Conversation) -> Iterator[Finding]:
 
 @rule(
     "data-image-url",
-    why="the provider fetches images by http(s), or reads JPEG, PNG and WEBP from base64 data; it skips all others",
+    why="an image is an object with its address or its data in `url`, and perhaps a `detail`",
     fix='write `{"url": "https://…", "detail": "auto"}` or `{"url": "data:image/png;base64,…"}`',
 )
 def image_urls_are_well_formed(conversation: Conversation) -> Iterator[Finding]:
-    """An image has a web address or base64 data, and a detail of auto, low or high if any."""
+    """An image has a `url`, which is a string, and a detail of auto, low or high if any."""
     for _, where, part in _images(conversation):
         image = part.get("image_url")
         if not isinstance(image, dict):
             yield Finding(f"{where}.image_url", f"must be an object with `url`, and is {kind_of(image)}")
             continue
-        if not isinstance(url := image.get("url"), str) or not _IMAGE_URL.match(url):
-            yield Finding(f"{where}.image_url.url", "must begin with `https://` or `data:image/…;base64,`")
+        if not isinstance(image.get("url"), str):
+            yield Finding(f"{where}.image_url.url", "must be a string")
         if image.get("detail", "auto") not in IMAGE_DETAILS:
             yield Finding(f"{where}.image_url.detail", "must be `auto`, `low` or `high`")
 
 
 @rule(
     "data-image-data",
-    why="the provider skips an image that it cannot read or that has more than 10 MB, and trains without it",
-    fix="give a JPEG, PNG or WEBP of at most 10 MB, in base64",
+    why="the provider skips an image that it cannot fetch or read, or that has more than 10 MB, and trains without it",
+    fix="give an address that begins with `https://`, or a JPEG, PNG or WEBP of at most 10 MB in base64",
     severity=Severity.WARNING,
 )
-def image_data_can_be_read(conversation: Conversation) -> Iterator[Finding]:
-    """Base64 data of an image is a JPEG, PNG or WEBP of at most 10 MB."""
+def images_can_be_read(conversation: Conversation) -> Iterator[Finding]:
+    """An image has a web address, or is a JPEG, PNG or WEBP of at most 10 MB in base64."""
     for _, where, part in _images(conversation):
         image = part.get("image_url")
         url = image.get("url") if isinstance(image, dict) else None
-        if not isinstance(url, str) or not _IMAGE_URL.match(url) or not (head := _DATA_URL.match(url)):
+        if not isinstance(url, str):
+            continue
+        if not (start := _IMAGE_URL.match(url)):
+            yield Finding(f"{where}.image_url.url", "begins neither with `https://` nor with `data:image/…;base64,`")
+            continue
+        if not (head := _DATA_URL.match(start.group())):
             continue
         size = (len(url) - head.end()) * 3 // 4
         if size > IMAGE_BYTES_MAX:
@@ -104,4 +109,4 @@ def _is_image(start: str) -> bool:
         return False
 
 
-IMAGE_RULES = (images_are_the_users, images_are_few, image_urls_are_well_formed, image_data_can_be_read)
+IMAGE_RULES = (images_are_the_users, images_are_few, image_urls_are_well_formed, images_can_be_read)

@@ -165,6 +165,8 @@ def is_plain_preference(line: bytes) -> bool:
         row = _decode_preference(line)
     except _REFUSED:
         return False
+    if any(_has_image(message) for message in row.input.messages):
+        return False
     return _is_plain(row.input, line) and not (_is_odd(row.preferred_output) or _is_odd(row.non_preferred_output))
 
 
@@ -178,6 +180,8 @@ def is_plain_reinforcement(line: bytes) -> bool:
     except (*_REFUSED, orjson.JSONDecodeError):
         return False
     ends_in_prompt = type(row.messages[-1]) in {User, Developer}
+    if any(type(message) is System for message in row.messages):
+        return False
     return ends_in_prompt and row.tools is msgspec.UNSET and _is_good_without_calls(row.messages)
 
 
@@ -224,6 +228,10 @@ def _is_good_without_calls(messages: Sequence[Message]) -> bool:
         if type(message) is Tool or (type(message) is Assistant and (message.tool_calls or message.content is None)):
             return False
     return not _is_odd(messages)
+
+
+def _has_image(message: Message) -> bool:
+    return isinstance(message.content, list) and any(isinstance(part, _ImagePart) for part in message.content)
 
 
 def _is_odd(messages: Sequence[Message | _TextAnswer]) -> bool:

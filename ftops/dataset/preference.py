@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftops.dataset.calls import TOOL_RULES
-from ftops.dataset.content import CONTENT_RULES
+from ftops.dataset.content import CONTENT_RULES, parts_of
 from ftops.dataset.conversation import SHAPE_RULES, conversation_in
 from ftops.dataset.images import IMAGE_RULES
 from ftops.dataset.rule import Fault, Finding, breaches, did_you_mean, kind_of, rule, shown
+from ftops.diagnostics import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,9 @@ def outputs_have_their_real_names(row: Row) -> Iterator[Finding]:
 
 @rule(
     "data-preference-key",
-    why="a preference row holds the conversation and its two answers, and nothing else",
+    why="a preference row holds the conversation and its two answers: what stands beside them is ignored at best",
     fix="remove the key; `tools` and `parallel_tool_calls` belong inside `input`",
+    severity=Severity.WARNING,
 )
 def keys_are_known(row: Row) -> Iterator[Finding]:
     """A preference row has only `input`, `preferred_output` and `non_preferred_output`."""
@@ -101,12 +103,27 @@ def outputs_are_text(row: Row) -> Iterator[Finding]:
                 pass
 
 
+@rule(
+    "data-preference-image",
+    why="OpenAI documents direct preference optimization for text only",
+    fix="write what matters in the image as text, or train on images with `supervised`",
+    severity=Severity.WARNING,
+)
+def input_is_text(row: Row) -> Iterator[Finding]:
+    """The conversation holds no images."""
+    if isinstance(conversation := row.get("input"), dict):
+        for _, where, part in parts_of(conversation_in(conversation, "input.")):
+            if isinstance(part, dict) and part.get("type") == "image_url":
+                yield Finding(where, "is an image")
+
+
 PREFERENCE_RULES = (
     outputs_have_their_real_names,
     keys_are_known,
     input_is_an_object,
     outputs_are_one_assistant_message,
     outputs_are_text,
+    input_is_text,
 )
 CONVERSATION_RULES = (*SHAPE_RULES, *CONTENT_RULES, *IMAGE_RULES, *TOOL_RULES)
 

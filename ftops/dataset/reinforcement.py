@@ -9,6 +9,7 @@ from ftops.dataset.content import CONTENT_RULES
 from ftops.dataset.conversation import SHAPE_RULES, Conversation, conversation_in
 from ftops.dataset.images import IMAGE_RULES
 from ftops.dataset.rule import Fault, Finding, breaches, rule
+from ftops.diagnostics import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,27 @@ def the_prompt_comes_last(conversation: Conversation) -> Iterator[Finding]:
             yield Finding(last.at("role"), f"is `{last.role}`, and the last message must be the user's")
 
 
-REINFORCEMENT_RULES = (*SHAPE_RULES, *CONTENT_RULES, *IMAGE_RULES, *CALL_RULES, the_prompt_comes_last)
+@rule(
+    "data-prompt-role",
+    why="models that reason take instructions as `developer`; the published description of these rows has no other",
+    fix="write `developer` for `system`, and `tool` for `function`",
+    severity=Severity.WARNING,
+)
+def instructions_are_the_developers(conversation: Conversation) -> Iterator[Finding]:
+    """No message has the role `system` or `function`."""
+    for message in conversation.messages:
+        if message.role in {"system", "function"}:
+            yield Finding(message.at("role"), f"is `{message.role}`")
+
+
+REINFORCEMENT_RULES = (
+    *SHAPE_RULES,
+    *CONTENT_RULES,
+    *IMAGE_RULES,
+    *CALL_RULES,
+    the_prompt_comes_last,
+    instructions_are_the_developers,
+)
 """Without those about other keys than `messages` and `tools`: all else belongs to the grader."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 from ftops.diagnostics import Diagnostic, Place, Severity
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
 Subject = TypeVar("Subject")
 Form = Literal["address", "control", "fence", "number", "phone"]
 
-_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,40}")
+FINDINGS_MAX = 1_000
+"""Breaches of one rule that are told of one row: a row of 16 MB may hold a million of them."""
+
+# No more than four digits, and neither the capitals of an access key nor a long word with digits in it: a key of a row
+# may be a person's number, or a secret.
+_NAME = re.compile(
+    r"(?!.{41})(?!(?:[^0-9]*[0-9]){5})(?!.*[A-Z2-7]{16})(?!.*[A-Za-z0-9]{28})"
+    r"(?!.*(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16})[A-Za-z0-9_.$-]{1,40}"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +129,9 @@ def content_rule(
 
 
 def breaches(rules: Iterable[Rule[Subject]], subject: Subject) -> Iterator[tuple[Fault, Finding]]:
-    """Hold *subject* against all *rules*, in their order."""
+    """Hold *subject* against all *rules*, in their order; of each the first FINDINGS_MAX breaches."""
     for each in rules:
-        for finding in each.find(subject):
+        for finding in islice(each.find(subject), FINDINGS_MAX):
             yield each.fault, finding
 
 

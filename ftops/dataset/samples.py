@@ -6,7 +6,7 @@ compared or cut; what a terminal would act upon is left to the reports.
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
@@ -116,7 +116,8 @@ def _whole(text: Said, kind: Kind) -> Change:
 
 def _edited(edit: EditedRow, old: Version, new: Version) -> Sample:
     row, new_row = _read(edit.old, old), _read(edit.new, new)
-    changes = [] if row is None or new_row is None else list(_changes(row, new_row, "", "", DEPTH_MAX))
+    found = iter(()) if row is None or new_row is None else _changes(row, new_row, "", "", DEPTH_MAX)
+    changes = list(islice(found, CHANGES_MAX))
     if edit.reason == "prompt" and new_row is not None:
         asked = [text for text in said_in(new_row, new.format) if not text.is_trained and text.role != "item"]
         changes = [*(_whole(text, "same") for text in asked[-1:]), *changes]

@@ -21,7 +21,6 @@ FUNCTION_NAME = r"^[A-Za-z0-9_-]{1,64}\Z"
 """Source: FunctionObject of openai-openapi (2025-05-20)."""
 
 _FUNCTION_NAME = re.compile(FUNCTION_NAME)
-_NAME_RULE = "must be 1 to 64 letters, digits, `_` or `-`"
 
 
 @rule(
@@ -113,17 +112,13 @@ def declared_in(conversation: Conversation) -> Iterator[Declared]:
             yield Declared(where, name, parameters if isinstance(parameters, dict) else None)
 
 
-def name_findings(function: object, where: str) -> Iterator[Finding]:
-    """Check the name in *function*, which is declared or called."""
+def _function_findings(function: object, where: str) -> Iterator[Finding]:
     if not isinstance(function, dict):
         yield Finding(where, f"must be an object, and is {kind_of(function)}")
-    elif not isinstance(name := function.get("name"), str) or not _FUNCTION_NAME.match(name):
-        yield Finding(f"{where}.name", _NAME_RULE)
-
-
-def _function_findings(function: object, where: str) -> Iterator[Finding]:
-    yield from name_findings(function, where)
-    if isinstance(function, dict) and not isinstance(parameters := function.get("parameters", {}), dict):
+        return
+    if not isinstance(name := function.get("name"), str) or not _FUNCTION_NAME.match(name):
+        yield Finding(f"{where}.name", "must be 1 to 64 letters, digits, `_` or `-`")
+    if not isinstance(parameters := function.get("parameters", {}), dict):
         yield Finding(f"{where}.parameters", f"must be a JSON Schema object, and is {kind_of(parameters)}")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,7 @@ BAD: dict[str, list[str]] = {
         "sk_live_" + VARIED[:24],
         PEM,
         PEM.replace("\n", "\\n"),
+        PEM.partition("-----END")[0],
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0." + VARIED[:43],
         "postgres://ada:" + "x7Kq9-vL2@db.acme-corp.io:5432/app",
     ],
@@ -140,6 +142,7 @@ NEAR: dict[str, list[str]] = {
         "hf_hub_download and ghp_ and xoxo",
         "the risk-averse task-oriented desk-top",
         "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
+        "Its first line is -----BEGIN PRIVATE KEY-----, and what follows is base64, which nobody should ever see.",
         "-----BEGIN PUBLIC KEY-----\n" + VARIED + VARIED + "\n-----END PUBLIC KEY-----",
         "https://user:password@db.acme-corp.io/",
         "postgres://postgres:postgres@localhost:5432/app",
@@ -294,6 +297,19 @@ def test_two_open_fences_in_a_row_hide_each_other() -> None:
     twice = {"messages": [{"role": "assistant", "content": "```\na"}, {"role": "assistant", "content": "```\nb"}]}
     assert suspect_rows(twice) == []
     assert len(list(heuristic_breaches(said_in(twice, "chat")))) == 2
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["\u202a", "-----BEGIN PRIVATE KEY-----\nAAAA ", "4", "@", "`", "<a ", "\u0301", "Ã", "+1 2", "a://b:c", "DE12 "],
+)
+def test_no_text_takes_longer_than_its_length_allows(unit: str) -> None:
+    """In each case a quadratic search would take minutes."""
+    said = (Said("messages[1].content", "assistant", unit * (300_000 // len(unit)), is_trained=True),)
+    begin = process_time()
+    list(heuristic_breaches(said))
+    masked(said[0].text)
+    assert process_time() - begin < 5  # it takes 0.1 s
 
 
 @given(st.text(), st.sampled_from([text for texts in BAD.values() for text in texts]), st.text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,6 +14,7 @@ from ftops.dataset.formats import FORMAT_OF_METHOD, format_breaches, is_plain_of
 from ftops.dataset.plain import is_plain_chat, is_plain_preference
 from ftops.dataset.preference import CONVERSATION_RULES, PREFERENCE_RULES
 from ftops.dataset.reinforcement import REINFORCEMENT_RULES
+from ftops.dataset.rule import FINDINGS_MAX, did_you_mean, shown, step_to
 from ftops.diagnostics import Severity
 
 if TYPE_CHECKING:
@@ -99,7 +101,6 @@ BAD: dict[str, list[tuple[str, Json]]] = {
         ("messages[0]", answered(says("user", **{"private text": 1}))),
     ],
     "data-name": [
-        ("messages[0].name", answered(says("user", name=""))),
         ("messages[0].name", answered(says("user", name=None))),
         ("messages[1].name", answered(USER, says("function"))),
     ],
@@ -114,6 +115,7 @@ BAD: dict[str, list[tuple[str, Json]]] = {
         ("messages[0].content", answered(says("user", 5))),
         ("messages[0].content", answered(says("user", {"type": "text", "text": "words"}))),
         ("messages[0].content", answered(says("user", False))),
+        ("messages[1].refusal", chat(USER, says("assistant", refusal=5))),
     ],
     "data-content-empty": [
         ("messages[0].content", answered(says("user", ""))),
@@ -130,14 +132,16 @@ BAD: dict[str, list[tuple[str, Json]]] = {
         ("messages[0].content[0]", answered(says("user", [{"type": "refusal", "refusal": "no"}]))),
         ("messages[1].content[0]", chat(USER, says("assistant", [{"type": "refusal"}]))),
     ],
+    "data-content-kind": [
+        ("messages[0].content[0].type", answered(says("user", [{"type": "file", "file": {"file_id": "file-1"}}]))),
+        ("messages[0].content[0].type", answered(says("user", [{"type": "input_audio", "input_audio": {}}]))),
+    ],
     "data-image-place": [
         ("messages[1].content[0]", chat(USER, says("assistant", [image()]))),
         ("messages[0].content[1]", answered(says("system", [TEXT, image()]), USER)),
     ],
     "data-image-url": [
         ("messages[0].content[0].image_url", answered(says("user", [{"type": "image_url", "image_url": "https://a"}]))),
-        ("messages[0].content[0].image_url.url", answered(says("user", [image("file:///a.png")]))),
-        ("messages[0].content[0].image_url.url", answered(says("user", [image("data:image/gif;base64,AAAA")]))),
         ("messages[0].content[0].image_url.url", answered(says("user", [image(None)]))),
         ("messages[0].content[0].image_url.detail", answered(says("user", [image(detail="medium")]))),
     ],
@@ -154,6 +158,8 @@ BAD: dict[str, list[tuple[str, Json]]] = {
             "data:image/png;base64,AAAAAAAAAAAAAAAA",
             "data:image/png;base64,iVBOR!!!",
             PNG + "A" * 13_333_400,
+            "data:image/gif;base64,AAAA",
+            "file:///a.png",
         )
     ],
     "data-tool-schema": [
@@ -211,26 +217,30 @@ BAD: dict[str, list[tuple[str, Json]]] = {
     ],
     "data-tool-calls": [
         ("messages[1].tool_calls", chat(USER, says("assistant", tool_calls=None))),
-        ("messages[1].tool_calls", chat(USER, says("assistant", tool_calls=[]))),
         ("messages[1].tool_calls[0]", chat(USER, calls("look"))),
-        ("messages[1].tool_calls[0].id", chat(USER, calls(call("")))),
+        ("messages[1].tool_calls[0].id", chat(USER, calls(call(1)))),
         ("messages[1].tool_calls[0].type", chat(USER, calls(call() | {"type": "tool"}))),
         ("messages[1].tool_calls[0].function", chat(USER, calls(call() | {"function": "look"}))),
-        ("messages[1].tool_calls[0].function.name", chat(USER, calls(call(name="")))),
+        ("messages[1].tool_calls[0].function.name", chat(USER, calls(call(name=None)))),
     ],
+    "data-tool-calls-empty": [("messages[1].tool_calls", chat(USER, says("assistant", tool_calls=[])))],
     "data-function-call": [
         ("messages[1].function_call", chat(USER, {"role": "assistant", "function_call": "look"})),
         ("messages[1].function_call.name", chat(USER, {"role": "assistant", "function_call": {"arguments": "{}"}})),
     ],
     "data-tool-arguments": [
         ("messages[1].tool_calls[0].function.arguments", chat(USER, calls(call(arguments={"city": "Bergen"})))),
+        ("messages[1].function_call.arguments", chat(USER, {"role": "assistant", "function_call": {"name": "look"}})),
+    ],
+    "data-tool-arguments-json": [
         ("messages[1].tool_calls[0].function.arguments", chat(USER, calls(call(arguments="")))),
         ("messages[1].tool_calls[0].function.arguments", chat(USER, calls(call(arguments="[1]")))),
-        ("messages[1].function_call.arguments", chat(USER, {"role": "assistant", "function_call": {"name": "look"}})),
     ],
     "data-tool-call-id": [
         ("messages[1].tool_call_id", answered(USER, says("tool"))),
         ("messages[2].tool_call_id", answered(USER, calls(call("c1")), says("tool", tool_call_id=1), ANSWERED)),
+    ],
+    "data-tool-answer": [
         ("messages[1].tool_call_id", chat(USER, ANSWERED, calls(call("c1")))),
         ("messages[3].tool_call_id", answered(USER, calls(call("c1")), ANSWERED, says("tool", tool_call_id="c2"))),
     ],
@@ -249,7 +259,7 @@ BAD: dict[str, list[tuple[str, Json]]] = {
     ],
     "data-weight-value": [
         ("messages[1].weight", chat(USER, says("assistant", weight=weight)))
-        for weight in (2, -1, 0.5, 1.0, True, "1", None, [1])
+        for weight in (2, -1, 0.5, True, "1", None, [1])
     ],
     "data-no-assistant": [("messages", chat(USER)), ("messages", chat(says("system"), USER))],
     "data-nothing-to-train": [
@@ -276,7 +286,11 @@ NEAR: dict[str, list[Json]] = {
         chat(USER, says("assistant", refusal=None, weight=1, name="a", function_call=None, audio=None)),
         answered(USER, calls(call()), ANSWERED | {"name": "look"}),
     ],
-    "data-name": [answered(says("user", name="Ada")), answered(USER, says("function", name="look"))],
+    "data-name": [
+        answered(says("user", name="")),
+        answered(says("user", name="Ada")),
+        answered(USER, says("function", name="look")),
+    ],
     "data-content-missing": [
         chat(USER, calls(call())),
         chat(USER, calls(call()) | {"content": None}),
@@ -284,7 +298,8 @@ NEAR: dict[str, list[Json]] = {
         chat(USER, {"role": "assistant", "function_call": {"name": "look", "arguments": "{}"}}),
         answered(USER, says("function", None, name="look")),
     ],
-    "data-content-type": [answered(says("user", [TEXT]))],
+    "data-content-type": [answered(says("user", [TEXT])), chat(USER, says("assistant", refusal=None))],
+    "data-content-kind": [answered(says("user", [TEXT, image()])), answered(says("user", "file"))],
     "data-content-empty": [
         chat(USER, calls(call()) | {"content": ""}),
         answered(USER, calls(call()), says("tool", "", tool_call_id="c1")),
@@ -339,16 +354,24 @@ NEAR: dict[str, list[Json]] = {
     ],
     "data-functions": [answered(USER, functions=[{"name": "look"}] * 128)],
     "data-parallel-tool-calls": [answered(USER, parallel_tool_calls=False)],
-    "data-tool-calls": [chat(USER, calls(call("c1"), call("c2")))],
+    "data-tool-calls": [chat(USER, calls(call("c1"), call("c2"))), chat(USER, calls(call("")))],
+    "data-tool-calls-empty": [chat(USER, calls(call()))],
     "data-function-call": [chat(USER, {"role": "assistant", "function_call": {"name": "look", "arguments": "{}"}})],
     "data-tool-arguments": [chat(USER, calls(call(arguments=' {"city": "Bergen"} ')))],
+    "data-tool-arguments-json": [chat(USER, calls(call(arguments="{}")))],
     "data-tool-call-id": [
+        answered(USER, calls(call("")), says("tool", tool_call_id="")),
+    ],
+    "data-tool-answer": [
         answered(USER, calls(call("c1"), call("c2")), says("tool", tool_call_id="c2"), ANSWERED),
     ],
     "data-call-unanswered": [chat(USER, calls(call())), answered(USER, calls(call()), ANSWERED)],
     "data-row-key": [answered(USER, tools=[], parallel_tool_calls=True, functions=[{"name": "look"}])],
     "data-weight-place": [chat(USER, says("assistant", weight=1))],
-    "data-weight-value": [chat(USER, says("assistant", weight=0), USER, says("assistant", weight=1))],
+    "data-weight-value": [
+        chat(USER, says("assistant", weight=0), USER, says("assistant", weight=1)),
+        chat(USER, says("assistant", weight=1.0)),
+    ],
     "data-no-assistant": [chat(ANSWER)],
     "data-nothing-to-train": [chat(USER, says("assistant", weight=0), USER, ANSWER)],
     "data-last-message": [chat(USER, ANSWER, ANSWER)],
@@ -376,6 +399,7 @@ BAD_PREFERENCE: dict[str, list[tuple[str, Json]]] = {
         ("preferred_output[0].content", preference(preferred_output=[says("assistant", [])])),
         ("non_preferred_output[0].tool_calls", preference(non_preferred_output=[ANSWER | calls(call())])),
     ],
+    "data-preference-image": [("input.messages[0].content[0]", preference(input=chat(says("user", [image()]))))],
     "data-messages": [("input.messages", preference(input={}))],
     "data-role-unknown": [("input.messages[0].role", preference(input=chat(says("usr"))))],
 }
@@ -387,7 +411,10 @@ NEAR_PREFERENCE = [
 ]
 
 BAD_REINFORCEMENT: dict[str, list[tuple[str, Json]]] = {
-    "data-last-prompt": [("messages[1].role", answered(USER)), ("messages[0].role", chat(says("system")))],
+    "data-last-prompt": [
+        ("messages[1].role", answered(USER)),
+    ],
+    "data-prompt-role": [("messages[0].role", chat(says("system"), USER))],
     "data-content-missing": [("messages[0].content", chat({"role": "user"}, answer="yes"))],
 }
 NEAR_REINFORCEMENT = [
@@ -559,11 +586,47 @@ def test_a_warning_is_given_where_a_row_is_odd_but_not_refused() -> None:
     assert warnings == {
         "data-call-unanswered",
         "data-content-blank",
+        "data-content-kind",
         "data-image-data",
+        "data-nothing-to-train",
         "data-parallel-calls",
+        "data-row-key",
         "data-system-not-first",
+        "data-tool-answer",
+        "data-tool-arguments-json",
         "data-tool-call-repeated",
+        "data-tool-calls-empty",
         "data-tool-schema",
         "data-tool-undeclared",
         "data-tool-violation",
     }
+
+
+@pytest.mark.parametrize(
+    "name", ["role", "get_current_weather", "getCurrentWeatherOfThatCity", "properties.unit.enum.0"]
+)
+def test_a_name_is_shown(name: str) -> None:
+    assert shown(name) == f"`{name}`"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two words",
+        "ada@example.org",
+        "4915112345678",
+        "078-05-1120",
+        "AKIA" + "QWERTYUIOPASDFGH",
+        "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH",
+        "sk_live_" + "a1bCdEfGhIjKlMnOp",
+    ],
+)
+def test_what_may_be_a_secret_or_a_number_of_somebody_is_not_shown(name: str) -> None:
+    assert shown(name) == "a value that is not shown here"
+    assert name not in step_to(name)
+    assert did_you_mean(name, [name]) is None
+
+
+def test_of_a_row_with_very_many_faults_of_a_kind_the_first_are_told() -> None:
+    row = {"messages": [{"role": f"asistant{n % 10}", "content": "words"} for n in range(2 * FINDINGS_MAX)]}
+    assert Counter(code for code, _ in problems(row)) == {"data-role-unknown": FINDINGS_MAX}

@@ -112,7 +112,8 @@ def test_of_a_new_row_the_last_texts_are_shown_and_the_system_prompt_is_not() ->
 )
 def test_a_row_that_cannot_be_shown_is_told_all_the_same(extra: str) -> None:
     rows = [f'{{"messages": {json.dumps([PROMPT, {**ANSWER, "content": text}])}, "x": {extra}}}' for text in ("a", "b")]
-    assert [sample.changes for sample in shown(*rows).edited] == [()]
+    samples = shown(*rows)
+    assert [sample.changes for sample in (*samples.edited, *samples.added)] == [()]
     assert [sample.changes for sample in shown(rows[0], "").removed] == [()]
 
 

@@ -1,4 +1,4 @@
-"""Answers that look unlike the others: cut off, or in another script; and more images than are taken."""
+"""Answers that look unlike the others: cut off, or in another script; none that is learnt; and too many images."""
 
 from __future__ import annotations
 
@@ -63,6 +63,13 @@ OTHER_SCRIPT = Fault(
     ),
     applies_to="a file",
 )
+NOTHING_TRAINED = Fault(
+    code="data-nothing-to-train",
+    meaning="Every answer of the file has weight 0.",
+    why="a model is trained on answers of weight 1 only: the run would be paid for, and change nothing",
+    fix="leave `weight` out where an answer shall be learnt, or write 1",
+    applies_to="a file of chats",
+)
 TOO_MANY_IMAGES = Fault(
     code="data-too-many-images",
     meaning="More than 50,000 rows have images.",
@@ -73,6 +80,13 @@ TOO_MANY_IMAGES = Fault(
 
 _IS_CUT = (Ending.WORD, Ending.OPEN)
 _NAMES = {Script.HAN: "Chinese characters", Script.JAPANESE: "Japanese"}
+
+
+def nothing_trained(columns: Columns, path: str) -> tuple[Diagnostic, ...]:
+    """Say if no token of a file whose tokens were counted is trained on."""
+    if columns.read("trained").any() or not columns.read("tokens").any():
+        return ()
+    return (NOTHING_TRAINED.at(Place(path=path), f"nothing is trained: all {columns.rows:,} rows have weight 0"),)
 
 
 def unfinished_answers(columns: Columns, path: str) -> tuple[Diagnostic, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftops.dataset.formats import format_of
 from ftops.dataset.whole.alike import near_duplicates
-from ftops.dataset.whole.answers import cut_answers, foreign_answers, unfinished_answers
+from ftops.dataset.whole.answers import cut_answers, foreign_answers, nothing_trained, unfinished_answers
 from ftops.dataset.whole.duplicates import contradictions, duplicates
 from ftops.dataset.whole.labels import label_problems, unknown_labels
 from ftops.dataset.whole.leakage import leakage_problems
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def whole_problems(columns: Columns, path: str, read_row: ReadRow) -> tuple[Diagnostic, ...]:
-    """Look at a file as a whole: warnings and notes only, for nothing here keeps a provider from training.
+    """Look at a file as a whole: warnings and notes, but for a file of which nothing would be learnt.
 
     A few thousand rows are read at most, whatever the size of the file; memory grows by some 60 bytes a row.
 
@@ -39,6 +39,7 @@ def whole_problems(columns: Columns, path: str, read_row: ReadRow) -> tuple[Diag
         *duplicates(columns, path),
         *near_duplicates(columns, path, read_row),
         *(contradictions(columns, path) if has_one_answer else ()),
+        *(nothing_trained(columns, path) if has_one_answer else ()),
         *(label_problems(columns, path, read_row) if has_one_answer else ()),
         *system_problems(columns, path, read_row),
         *unfinished_answers(columns, path),

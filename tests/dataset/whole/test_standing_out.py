@@ -13,6 +13,7 @@ from ftops.dataset.whole.check import whole_problems
 from ftops.dataset.whole.labels import label_problems, labels_of
 from ftops.dataset.whole.runs import runs_of, share
 from ftops.dataset.whole.systems import system_problems
+from ftops.diagnostics import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,6 +37,25 @@ def codes(problems: Iterable[Diagnostic]) -> list[str]:
 
 def reviews(*labels: str, each: int = 20) -> list[tuple[str, str]]:
     return [(f"Review {label} {n}", label) for label in labels for n in range(each)]
+
+
+def test_a_file_of_which_nothing_is_learnt_spoils_the_run(bench: ModuleType) -> None:
+    lines = [
+        json.dumps(
+            {
+                "messages": [
+                    {"role": "user", "content": f"Question {n}"},
+                    {"role": "assistant", "content": "Yes", "weight": 0},
+                ]
+            }
+        )
+        for n in range(3)
+    ]
+    for path_lines, expected in ((lines, [Severity.ERROR]), ([*lines, lines[0].replace(', "weight": 0', "")], [])):
+        problems = whole_problems(
+            bench.columns_of([line.encode() for line in path_lines]), "a.jsonl", lambda row: lines[row].encode()
+        )
+        assert [each.severity for each in problems if each.code == "data-nothing-to-train"] == expected
 
 
 def test_even_labels_are_fine(made: Make) -> None:
