@@ -11,7 +11,7 @@ measures it.
 
 from __future__ import annotations
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -31,6 +31,7 @@ ANCHORED_MIN: Final = 6
 ANCHORS: Final = frozenset(b" \ne") | frozenset(range(0x80, 0xC0, 4))
 """Bytes before a shingle that is looked at: about every fourth of English, every sixth of Chinese or Korean."""
 
+_PART_BYTES: Final = 128 << 10
 _IS_ANCHOR: Final = bytes(byte in ANCHORS for byte in range(256))
 _EMPTY: Final = np.uint32(0xFFFF_FFFF)
 _HASH: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
@@ -64,6 +65,23 @@ def sketches_within(content: bytes, begins: NDArray[np.int64], ends: NDArray[np.
         begins: Where each text begins.
         ends: One past its last byte.
     """
+    made = []
+    for first, last in pairwise(_cuts(ends)):
+        begin = begins[first]
+        part = content[begin : ends[last - 1]]
+        made.append(_sketches_of(part, begins[first:last] - begin, ends[first:last] - begin))
+    return np.concatenate(made) if made else np.zeros((0, SKETCH_WIDTH), dtype=np.uint32)
+
+
+def _cuts(ends: NDArray[np.int64]) -> list[int]:
+    """Where to cut texts into parts, so that the arrays of one stay in the processor's cache: half the time of 1 MB."""
+    if not len(ends):
+        return []
+    cuts = np.flatnonzero(np.diff(ends // _PART_BYTES)) + 1
+    return [0, *cuts.tolist(), len(ends)]
+
+
+def _sketches_of(content: bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint32]:
     content = content.lower()
     anchors = np.flatnonzero(np.frombuffer(content.translate(_IS_ANCHOR), np.bool_))
     first = np.searchsorted(anchors, begins)

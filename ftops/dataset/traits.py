@@ -10,6 +10,7 @@ import re
 import unicodedata
 from enum import IntEnum
 from functools import cache
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -104,17 +105,15 @@ def endings(texts: Sequence[str]) -> NDArray[np.uint8]:
 
 def scripts(texts: Sequence[str]) -> NDArray[np.uint8]:
     """Tell in which script each text is written, as a value of Script."""
-    found = np.fromiter((_script_of_ascii(text) for text in texts), np.uint8, len(texts))
-    other = np.flatnonzero(found == _NOT_ASCII)
-    if other.size:
-        found[other] = _scripts_by_sample([texts[at] for at in other.tolist()])
+    if not texts:
+        return np.zeros(0, dtype=np.uint8)
+    is_ascii = np.fromiter(map(str.isascii, texts), np.bool_, len(texts))
+    has_letter = np.fromiter(map(bool, map(_LETTER, compress(texts, is_ascii))), np.bool_, int(is_ascii.sum()))
+    found = np.full(len(texts), Script.NONE, dtype=np.uint8)
+    found[is_ascii] = np.where(has_letter, Script.LATIN, Script.NONE)
+    if not is_ascii.all():
+        found[~is_ascii] = _scripts_by_sample(list(compress(texts, ~is_ascii)))
     return found
-
-
-def _script_of_ascii(text: str) -> int:
-    if not text.isascii():
-        return _NOT_ASCII
-    return Script.LATIN if _LETTER(text) else Script.NONE
 
 
 def _scripts_by_sample(texts: Sequence[str]) -> NDArray[np.uint8]:
@@ -161,7 +160,6 @@ def _ending_of(character: str) -> int:
 
 
 _LETTER: Final = re.compile("[A-Za-z]").search
-_NOT_ASCII: Final = 255
 _ENDINGS: Final = _Endings()
 _BLANK: Final = 255
 """Of a blank, which is never the answer: what stands before it is."""
