@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import tempfile
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from ftops.dataset.columns import Columns, ColumnWriter
@@ -15,7 +17,6 @@ from ftops.dataset.version import RULES_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 BYTES_MAX: Final = 1 << 30
 """Of all columns together, some 8 million rows; the ones that were not asked for longest go first."""
@@ -23,6 +24,9 @@ UNUSED_SECONDS_MAX: Final = 30 * 24 * 3600
 IN_USE_SECONDS: Final = 3600
 """What was asked for so recently may be looked at just now, and stays."""
 ENDING: Final = ".rows"
+MEMORY_BYTES: Final = 8 << 20
+"""Of columns that are written, some 60,000 rows; more go to the disk."""
+COPY_BYTES: Final = 1 << 20
 
 
 class RowStore:
@@ -58,23 +62,39 @@ class RowStore:
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            temporary: Path | None = self._folder
+            temporary: str | None = str(self._folder)
         except OSError:
             temporary = None
-        with tempfile.NamedTemporaryFile(dir=temporary, prefix="new-") as stream:
-            writer = ColumnWriter(stream.file)
+        # In memory while it is small: where nothing can be written, ordinary files are read all the same.
+        with tempfile.SpooledTemporaryFile(MEMORY_BYTES, dir=temporary) as spool:
+            stream = cast("IO[bytes]", spool)
+            writer = ColumnWriter(stream)
 
             def finish(sha256: str) -> Columns:
                 writer.finish()
-                if temporary:
-                    with contextlib.suppress(OSError):
-                        file = self._file(sha256, reading)
-                        file.unlink(missing_ok=True)
-                        os.link(stream.name, file)
-                        self._trim()
-                return Columns(stream.file)
+                with contextlib.suppress(OSError):
+                    self._keep(stream, self._file(sha256, reading))
+                return Columns(stream)
 
             yield writer, finish
+
+    def _keep(self, stream: IO[bytes], file: Path) -> None:
+        """Copy columns to their place, whole or not at all.
+
+        Raises:
+            OSError: There is no room, or no folder.
+        """
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix="new-", delete=False) as copy:
+            kept = Path(copy.name)
+            try:
+                stream.seek(0)
+                shutil.copyfileobj(stream, copy, COPY_BYTES)
+                copy.flush()
+                kept.replace(file)
+            except BaseException:
+                kept.unlink(missing_ok=True)
+                raise
+        self._trim()
 
     def _file(self, sha256: str, reading: str) -> Path:
         return self._folder / f"{sha256}.{reading}.{RULES_VERSION}{ENDING}"
