@@ -45,7 +45,7 @@ check: .venv/.synced ## All that CI checks: lint, format, types, layers, lockfil
 	$(BIN)/pytest -n 2 -m 'not slow' --cov --cov-report=term --cov-fail-under=95
 
 bench: .venv/.synced ## Measure against the promised bounds, beside their yardsticks
-	@failed=0; for script in plan startup server refresh app_reviews; do \
+	@failed=0; for script in plan startup data server refresh app_reviews; do \
 		$(BIN)/python -m bench.$$script || failed=1; \
 	done; exit $$failed
 
