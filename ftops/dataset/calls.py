@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import orjson
 
 from ftops.dataset.rule import Finding, kind_of, rule, shown
-from ftops.dataset.schema import violations
+from ftops.dataset.schema import read_schema, violations
 from ftops.dataset.tools import (
     DECLARATION_RULES,
     declared_in,
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftops.dataset.conversation import Conversation, Message
+
+CALLS_HELD_MAX = 200
+"""Calls of a row that are held against the schemas of their tools."""
 
 _LEAVE_OUT = "leave `tool_calls` out of a message that calls no tool"
 _ARGUMENTS_FIX = 'write the arguments as a string, such as `"{\\"city\\": \\"Oslo\\"}"`; `"{}"` if there are none'
@@ -202,13 +206,15 @@ def calls_are_declared(conversation: Conversation) -> Iterator[Finding]:
 )
 def arguments_fit_the_schema(conversation: Conversation) -> Iterator[Finding]:
     """The arguments of a call are valid against the parameters that its function declares."""
-    schemas = {each.name: each.parameters for each in declared_in(conversation) if each.parameters is not None}
-    for message in conversation.messages if schemas else ():
-        for where, function in _called(message):
-            name, arguments = function.get("name"), function.get("arguments")
-            if isinstance(name, str) and name in schemas and isinstance(arguments, str):
-                for broken in violations(schemas[name], arguments):
-                    yield Finding(f"{where}.arguments", f"break the parameters of {shown(name)} at {shown(broken)}")
+    schemas = {
+        each.name: read_schema(each.parameters) for each in declared_in(conversation) if each.parameters is not None
+    }
+    calls = (call for message in conversation.messages for call in _called(message)) if schemas else ()
+    for where, function in islice(calls, CALLS_HELD_MAX):
+        name, arguments = function.get("name"), function.get("arguments")
+        if isinstance(name, str) and name in schemas and isinstance(arguments, str):
+            for broken in violations(schemas[name], arguments):
+                yield Finding(f"{where}.arguments", f"break the parameters of {shown(name)} at {shown(broken)}")
 
 
 @rule(

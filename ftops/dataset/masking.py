@@ -14,6 +14,9 @@ _CLOSE: Final = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 def masked(text: str) -> str:
     """Put its kind, in angle quotation marks, in the place of each secret and of personal data in *text*."""
     for pattern in (*CREDENTIALS, *PERSONAL_DATA):
-        for match in reversed(list(pattern.found_in(text))):
-            text = f"{text[: match.start()]}{_OPEN}{pattern.kind}{_CLOSE}{text[match.end() :]}"
+        kept, end = [], 0
+        for match in pattern.found_in(text):
+            kept += [text[end : match.start()], _OPEN, pattern.kind, _CLOSE]
+            end = match.end()
+        text = "".join((*kept, text[end:])) if kept else text
     return text

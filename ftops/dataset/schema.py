@@ -18,6 +18,8 @@ VIOLATIONS_MAX: Final = 3
 """Told of one call; the rest mostly follows from the first."""
 STEPS_MAX: Final = 100_000
 """Schemas tried on one value at most. References that fan out would ask for any number of steps."""
+STEPS_IN_ALL_MAX: Final = 2_000_000
+"""The same, times the parts of the value."""
 
 _PATTERN_BYTES_MAX: Final = 1 << 20
 _BACKTRACKS_MAX: Final = 10_000
@@ -27,50 +29,55 @@ _IN_PLACE: Final = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "e
 _BY_NAME: Final = frozenset({"properties", "patternProperties", "dependentSchemas"})
 
 
-class _Compiled(NamedTuple):
+class Schema(NamedTuple):
+    """A schema as it was read; equal ones are the same object, as long as they are remembered."""
+
     schema: object
     validator: jsonschema_rs.Validator | None
+    """None if it is faulty."""
     fault: str | None
+    """What is wrong with it, as the end of a sentence that begins with its path; None if it is valid."""
+    steps: dict[int, int]
+    """Those that were counted, by the levels of a value."""
 
 
-_TOO_DEEP: Final = _Compiled(None, None, "nests too deep to be read")
+def read_schema(schema: dict[str, object]) -> Schema:
+    """Read *schema*: once for all the calls in a row, as it may be long."""
+    try:
+        return _compiled(orjson.dumps(schema))
+    except orjson.JSONEncodeError:  # which has a limit that its parser has not
+        return _too_deep()
 
 
-def schema_fault(schema: dict[str, object]) -> str | None:
-    """Say what is wrong with *schema*, as the end of a sentence that begins with its path; None if it is valid."""
-    return _read(schema).fault
-
-
-def violations(schema: dict[str, object], arguments: str) -> Iterator[str]:
+def violations(schema: Schema, arguments: str) -> Iterator[str]:
     """Give the keywords of *schema* that *arguments* break, as paths in it such as `properties.unit.enum`.
 
     At most VIOLATIONS_MAX, and none if the schema is faulty, the arguments are no JSON, or holding one against the
-    other could take more than STEPS_MAX steps.
+    other could take more than STEPS_MAX or STEPS_IN_ALL_MAX steps.
     """
-    compiled = _read(schema)
-    if compiled.validator is None:
+    if schema.validator is None:
         return
     try:
         value = orjson.loads(arguments)
     except orjson.JSONDecodeError:
         return
-    if _steps(compiled.schema, depth=_depth_of(value)) > STEPS_MAX:
+    depth, parts = _size_of(value)
+    if depth not in schema.steps:
+        schema.steps[depth] = _steps(schema.schema, depth=depth)
+    if schema.steps[depth] > STEPS_MAX or schema.steps[depth] * parts > STEPS_IN_ALL_MAX:
         return
-    for number, error in enumerate(compiled.validator.iter_errors(value)):
+    for number, error in enumerate(schema.validator.iter_errors(value)):
         if number == VIOLATIONS_MAX:
             return
         yield ".".join(str(step) for step in error.schema_path)
 
 
-def _read(schema: dict[str, object]) -> _Compiled:
-    try:
-        return _compiled(orjson.dumps(schema))
-    except orjson.JSONEncodeError:  # which has a limit that its parser has not
-        return _TOO_DEEP
+def _too_deep() -> Schema:
+    return Schema(None, None, "nests too deep to be read", {})
 
 
 @lru_cache(maxsize=256)
-def _compiled(source: bytes) -> _Compiled:
+def _compiled(source: bytes) -> Schema:
     # Imported here: only rows with tools need it.
     import jsonschema_rs  # noqa: PLC0415  # see above
 
@@ -86,10 +93,10 @@ def _compiled(source: bytes) -> _Compiled:
     except jsonschema_rs.ValidationError as error:
         path = ".".join(str(step) for step in error.instance_path)
         fault = f"is no valid JSON Schema at {shown(path)}" if path else "refers to what is not in it"
-        return _Compiled(schema, None, fault)
+        return Schema(schema, None, fault, {})
     except ValueError:  # not a ValidationError: the library's own limit
-        return _TOO_DEEP
-    return _Compiled(schema, validator, None)
+        return _too_deep()
+    return Schema(schema, validator, None, {})
 
 
 def _steps(schema: object, *, depth: int) -> int:
@@ -115,6 +122,8 @@ def _steps(schema: object, *, depth: int) -> int:
         if key in _REFERENCES:
             target = _resolved(schema, value)
             return STEPS_MAX if target is None else count(target, levels)
+        if key == "enum" and isinstance(value, list):
+            return len(value)  # with each of which the value is compared
         if key in _NO_SCHEMAS:
             return 0
         inner = levels if key in _IN_PLACE else levels - 1
@@ -142,8 +151,9 @@ def _resolved(schema: object, reference: object) -> object:
     return found
 
 
-def _depth_of(value: object) -> int:
-    depth, level = 0, [value]
+def _size_of(value: object) -> tuple[int, int]:
+    """How many levels *value* has below its own, and how many parts in all."""
+    depth, parts, level = 0, 1, [value]
     while level := [
         each
         for part in level
@@ -151,4 +161,5 @@ def _depth_of(value: object) -> int:
         for each in (part.values() if isinstance(part, dict) else part)
     ]:
         depth += 1
-    return depth
+        parts += len(level)
+    return depth, parts

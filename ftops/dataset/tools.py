@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftops.dataset.rule import Finding, kind_of, rule
-from ftops.dataset.schema import schema_fault
+from ftops.dataset.schema import read_schema
 from ftops.diagnostics import Severity
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def parallel_tool_calls_is_a_flag(conversation: Conversation) -> Iterator[Findin
 def schemas_are_valid(conversation: Conversation) -> Iterator[Finding]:
     """The parameters of a tool are a valid JSON Schema that refers to nothing outside itself."""
     for declared in declared_in(conversation):
-        if declared.parameters is not None and (fault := schema_fault(declared.parameters)):
+        if declared.parameters is not None and (fault := read_schema(declared.parameters).fault):
             yield Finding(f"{declared.where}.parameters", fault)
 
 

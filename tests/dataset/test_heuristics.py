@@ -301,7 +301,20 @@ def test_two_open_fences_in_a_row_hide_each_other() -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["\u202a", "-----BEGIN PRIVATE KEY-----\nAAAA ", "4", "@", "`", "<a ", "\u0301", "Ã", "+1 2", "a://b:c", "DE12 "],
+    [
+        "\u202a",
+        "-----BEGIN PRIVATE KEY-----\nAAAA ",
+        "4",
+        "@",
+        "`",
+        "<a ",
+        "\u0301",
+        "Ã",
+        "+1 2",
+        "a://b:c",
+        "DE12 ",
+        "4929 7226 5379 7141 ",
+    ],
 )
 def test_no_text_takes_longer_than_its_length_allows(unit: str) -> None:
     """In each case a quadratic search would take minutes."""

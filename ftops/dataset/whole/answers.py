@@ -83,7 +83,7 @@ _NAMES = {Script.HAN: "Chinese characters", Script.JAPANESE: "Japanese"}
 
 
 def nothing_trained(columns: Columns, path: str) -> tuple[Diagnostic, ...]:
-    """Say if no token of a file whose tokens were counted is trained on."""
+    """Say if no token is trained on, of a file of chats or completions whose tokens were counted."""
     if columns.read("trained").any() or not columns.read("tokens").any():
         return ()
     return (NOTHING_TRAINED.at(Place(path=path), f"nothing is trained: all {columns.rows:,} rows have weight 0"),)

@@ -34,18 +34,28 @@ def whole_problems(columns: Columns, path: str, read_row: ReadRow) -> tuple[Diag
     """
     if not columns.rows:
         return ()
-    has_one_answer = format_of(row_on(read_row(0)), "supervised") in {"chat", "completion"}
+    first = row_on(read_row(0))
+    has_one_answer = format_of(first, "supervised") in {"chat", "completion"}
     return (
         *duplicates(columns, path),
         *near_duplicates(columns, path, read_row),
         *(contradictions(columns, path) if has_one_answer else ()),
-        *(nothing_trained(columns, path) if has_one_answer else ()),
+        *(nothing_trained(columns, path) if _is_answered(first) else ()),
         *(label_problems(columns, path, read_row) if has_one_answer else ()),
         *system_problems(columns, path, read_row),
         *unfinished_answers(columns, path),
         *cut_answers(columns, path),
         *foreign_answers(columns, path),
     )
+
+
+def _is_answered(row: dict[str, object]) -> bool:
+    """Whether a row is a chat that ends with an answer: rows for a grader look alike, and end with the prompt."""
+    match row:
+        case {"messages": [*_, {"role": "assistant"}]}:
+            return True
+        case _:
+            return False
 
 
 def project_problems(files: Sequence[NamedFile]) -> tuple[Diagnostic, ...]:

@@ -58,6 +58,11 @@ def test_a_file_of_which_nothing_is_learnt_spoils_the_run(bench: ModuleType) -> 
         assert [each.severity for each in problems if each.code == "data-nothing-to-train"] == expected
 
 
+def test_rows_for_a_grader_train_nothing_by_design(bench: ModuleType) -> None:
+    line = b'{"messages": [{"role": "user", "content": "Is it compliant?"}], "compliant": "yes"}'
+    assert whole_problems(bench.columns_of([line]), "a.jsonl", lambda _: line) == ()
+
+
 def test_even_labels_are_fine(made: Make) -> None:
     file = made(*reviews("good", "bad", "mixed"))
     assert label_problems(file.columns, "a.jsonl", file.read_row) == ()
