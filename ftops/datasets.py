@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,11 +16,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftops import __version__
-from ftops.dataset.builds.manifest import FOLDER, Manifest, split_path
+from ftops.dataset.builds.manifest import FOLDER, SCRATCH, Manifest, split_path
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.filecache import FileCache
 from ftops.lockstore import make_state_folder, write_atomically
-from ftops.project import READ_BYTES, open_inside
+from ftops.project import READ_BYTES, is_utf8, open_inside, unspeakable
 from ftops.recipe import Sorted
 from ftops.spec.common import place_of_field
 from ftops.spec.model import split_name, split_of
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 BUILDS_KEPT = 5
 """Of a dataset, the newest: going back to an earlier state of the sources is then no work."""
+ABANDONED_SECONDS = 24 * 3600
+"""After which a folder of a build is that of one that was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +124,7 @@ def paths_behind(project: Project, datasets: Iterable[Dataset]) -> Iterator[str]
     for dataset in datasets:
         for pattern in (each for patterns in dataset.recipe.sources.values() for each in patterns):
             yield from _matching(project, pattern)
-            folder = _folder_of(pattern)
-            yield folder or "."
-            if glob.has_magic(pattern):
-                for parent, _, _ in os.walk(project.root / folder):
-                    yield os.path.relpath(parent, project.root)
+            yield from _folders_of(project, pattern)
 
 
 def _built(
@@ -140,7 +139,7 @@ def _built(
 
     sources = _sources(project, dataset, cache)
     key = build_key(dataset.recipe, sources)
-    manifest = _known(project, dataset, key)
+    manifest = _known(project, dataset, key, cache)
     is_new = manifest is None and not only_look
     locate = place_in(dataset)
     if is_new:
@@ -149,14 +148,16 @@ def _built(
         make_state_folder(project.state)
         threads = min(4, os.cpu_count() or 1)
         manifest = build(dataset.name, dataset.recipe, sources, root=project.root, locate=locate, threads=threads)
+        if _sources(project, dataset, cache) != sources:
+            raise ProblemsError(_changed_meanwhile(dataset))
         write_atomically(_manifest_path(project, dataset, key), msgspec.json.format(msgspec.json.encode(manifest)))
         _prune(project, dataset)
     warnings = tuple(lacking_strata(manifest, dataset.recipe, locate)) if manifest else ()
     return Build(dataset=dataset, manifest=manifest, is_new=is_new, warnings=warnings)
 
 
-def _known(project: Project, dataset: Dataset, key: str) -> Manifest | None:
-    """The build of this key, if all of its files are there."""
+def _known(project: Project, dataset: Dataset, key: str, cache: FileCache[str]) -> Manifest | None:
+    """The build of this key, if all of its files are there and as they were made."""
     try:
         content = _manifest_path(project, dataset, key).read_bytes()
         manifest = msgspec.json.decode(content, type=Manifest)
@@ -164,31 +165,39 @@ def _known(project: Project, dataset: Dataset, key: str) -> Manifest | None:
         return None
     for split, made in manifest.splits.items():
         try:
-            status = (project.root / split_path(dataset.name, split, made.sha256)).stat()
-        except OSError:
-            return None
-        if status.st_size != made.bytes:
+            if _sha256(project, split_path(dataset.name, split, made.sha256), cache) != made.sha256:
+                return None
+        except ProblemsError:
             return None
     return manifest if manifest.key == key else None
 
 
 def _prune(project: Project, dataset: Dataset) -> None:
-    """Remove all but the newest builds, and files that none of these has."""
+    """Remove all but the newest builds, with the files that only these had, and what a killed build left long ago.
+
+    A file that no manifest names stays: another process may be about to write its manifest.
+    """
     folder = project.root / FOLDER / dataset.name
     newest = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     kept: set[str] = set()
+    dropped: set[str] = set()
     for position, path in enumerate(newest):
         try:
             manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             manifest = None
+        splits = manifest.splits if manifest else {}
+        files = {split_path(dataset.name, split, made.sha256) for split, made in splits.items()}
         if manifest is None or position >= BUILDS_KEPT:
+            dropped |= files
             path.unlink(missing_ok=True)
         else:
-            kept |= {split_path(dataset.name, split, made.sha256) for split, made in manifest.splits.items()}
-    for path in folder.glob("*.jsonl"):
-        if path.relative_to(project.root).as_posix() not in kept:
-            path.unlink(missing_ok=True)
+            kept |= files
+    for name in dropped - kept:
+        (project.root / name).unlink(missing_ok=True)
+    for path in folder.glob(f"{SCRATCH}*"):
+        if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _manifest_path(project: Project, dataset: Dataset, key: str) -> Path:
@@ -208,7 +217,7 @@ def _sources(project: Project, dataset: Dataset, cache: FileCache[str]) -> dict[
                 problems.append(_no_file(dataset, name, position, pattern))
             paths |= matching
         files = []
-        for path in sorted(paths):
+        for path in _each_once(project, paths):
             try:
                 files.append(SourceFile(path, _sha256(project, path, cache)))
             except ProblemsError as error:
@@ -227,14 +236,29 @@ def _matching(project: Project, pattern: str) -> set[str]:
     return {each.replace(os.sep, "/") for each in found if (project.root / each).is_file()}
 
 
-def _folder_of(pattern: str) -> str:
-    """The folder that a glob begins to look in."""
+def _each_once(project: Project, paths: set[str]) -> Iterator[str]:
+    """*paths*, sorted; of several that lead to one file by links, as in a folder that links to one above, the first."""
+    real: set[str] = set()
+    for path in sorted(paths):
+        there = os.path.realpath(project.root / path)
+        if there not in real:
+            real.add(there)
+            yield path
+
+
+def _folders_of(project: Project, pattern: str) -> Iterator[str]:
+    """The folders whose names a glob goes through, also behind links."""
     steps = pattern.split("/")[:-1]
     plain = next((position for position, step in enumerate(steps) if glob.has_magic(step)), len(steps))
-    return "/".join(steps[:plain])
+    yield "/".join(steps[:plain]) or "."
+    for length in range(plain + 1, len(steps) + 1):
+        found = glob.glob("/".join(steps[:length]), root_dir=project.root, recursive=True)  # noqa: PTH207  # as above
+        yield from (each.rstrip("/") for each in found if (project.root / each).is_dir())
 
 
 def _sha256(project: Project, path: str, cache: FileCache[str]) -> str:
+    if not is_utf8(path):
+        raise ProblemsError(unspeakable(path))
     with open_inside(project.root, path) as stream:
         status = os.fstat(stream.fileno())
         if known := cache.get(path, status):
@@ -274,6 +298,16 @@ def _no_file(dataset: Dataset, name: str, position: int, pattern: str) -> Diagno
         place=place_of_field(dataset, f"sources.{name}.{position}"),
         why=f"the rows of `{name}` come from it",
         fix="write the file, or correct the path: paths in a spec are relative to the spec's own folder",
+    )
+
+
+def _changed_meanwhile(dataset: Dataset) -> Diagnostic:
+    return Diagnostic(
+        code="file-changed",
+        summary=f"a source of `{dataset.name}` changed while it was read",
+        place=place_of_field(dataset, "sources"),
+        why="what was built is neither of its content before nor of that after",
+        fix="run the command again once nothing writes to the sources any more",
     )
 
 

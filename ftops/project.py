@@ -199,7 +199,8 @@ def _spec_paths(project: Project) -> list[str]:
     return sorted(found)
 
 
-def _is_utf8(path: str) -> bool:
+def is_utf8(path: str) -> bool:
+    """Whether the lockfile and plans can name *path*."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -213,8 +214,8 @@ def _cannot_list(error: OSError) -> None:
 
 
 def _read_spec(root: Path, path: str, cache: FileCache[Declared]) -> Declared:
-    if not _is_utf8(path):
-        raise ProblemsError(_unspeakable(path))
+    if not is_utf8(path):
+        raise ProblemsError(unspeakable(path))
     with open_inside(root, path) as stream:
         status = os.fstat(stream.fileno())
         if known := cache.get(path, status):
@@ -298,7 +299,8 @@ def _unreadable(path: str, error: Exception) -> Diagnostic:
     )
 
 
-def _unspeakable(path: str) -> Diagnostic:
+def unspeakable(path: str) -> Diagnostic:
+    """A path that is not UTF-8."""
     return Diagnostic(
         code="spec-path",
         summary=f"the path `{path}` is not UTF-8",

@@ -12,7 +12,8 @@ import msgspec
 
 from ftops.dataset.builds.engine import LOAD_MEMORY, QUERY_MEMORY, connected, engine_version
 from ftops.dataset.builds.examples import Examples
-from ftops.dataset.builds.manifest import BUILD_VERSION, FOLDER, Manifest, Source, Split, split_path
+from ftops.dataset.builds.manifest import BUILD_VERSION, FOLDER, SCRATCH, Manifest, Source, Split, split_path
+from ftops.dataset.builds.problems import TooLargeError
 from ftops.dataset.builds.selection import fetch, ranks, select
 from ftops.dataset.builds.sources import SourceFile, load
 from ftops.dataset.builds.spool import Spool
@@ -63,12 +64,19 @@ def build(
     """
     folder = root / FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
+    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=folder))
     try:
-        with connected(scratch, threads=threads, memory=LOAD_MEMORY) as connection:
-            loaded = {source: load(connection, source, files, root) for source, files in sources.items()}
         memory = QUERY_MEMORY if recipe.sql is not None else LOAD_MEMORY
-        with connected(scratch, threads=threads, memory=memory) as connection, (scratch / "lines").open("w+b") as lines:
+        try:
+            loaded = _loaded(scratch / "usual", sources, root, threads=threads, memory=LOAD_MEMORY)
+            database = scratch / "usual"
+        except TooLargeError:  # A row of megabytes, or hundreds of columns: rare, and each thread needs buffers for it.
+            threads, memory, database = 1, QUERY_MEMORY, scratch / "large"
+            loaded = _loaded(database, sources, root, threads=threads, memory=memory)
+        with (
+            connected(database, threads=threads, memory=memory) as connection,
+            (scratch / "lines").open("w+b") as lines,
+        ):
             selection = select(connection, recipe, locate)
             examples = Examples(recipe, selection, None if recipe.sql is not None else loaded, locate)
             spool = Spool(lines, recipe.seed)
@@ -104,6 +112,14 @@ def build(
         )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _loaded(
+    folder: Path, sources: Mapping[str, Sequence[SourceFile]], root: Path, *, threads: int, memory: str
+) -> dict[str, Loaded]:
+    folder.mkdir()
+    with connected(folder, threads=threads, memory=memory) as connection:
+        return {source: load(connection, source, files, root) for source, files in sources.items()}
 
 
 def lacking_strata(manifest: Manifest, recipe: Recipe, locate: Locate) -> Iterator[Diagnostic]:

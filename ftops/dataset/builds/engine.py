@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from ftops.dataset.builds.problems import refuse_full_disk
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -28,14 +30,27 @@ _ALWAYS: dict[str, str | bool | int | float | list[str]] = {
 
 @contextmanager
 def connected(folder: Path, *, threads: int, memory: str) -> Iterator[DuckDBPyConnection]:
-    """Open the database of one build, which lies in *folder* as what it spills does."""
+    """Open the database of one build, which lies in *folder* as what it spills does.
+
+    Raises:
+        OSError: The disk is full.
+        KeyboardInterrupt: Ctrl-C stopped a statement, however long it would have run.
+    """
     import duckdb  # noqa: PLC0415  # 60 ms, and most commands build nothing
 
     settings = {**_ALWAYS, "threads": str(threads), "memory_limit": memory, "temp_directory": str(folder / "spill")}
-    connection = duckdb.connect(str(folder / "build.duckdb"), config=settings)
     try:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection = duckdb.connect(str(folder / "build.duckdb"), config=settings)
+    except duckdb.IOException as error:
+        refuse_full_disk(str(error))
+        raise
+    try:
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         yield connection
+    except RuntimeError as error:
+        if "interrupted" in str(error):  # So DuckDB 2.0 tells of Ctrl-C.
+            raise KeyboardInterrupt from None
+        raise
     finally:
         connection.close()
 

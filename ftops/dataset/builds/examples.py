@@ -129,7 +129,7 @@ class Examples:
                 code="dataset-json",
                 summary=f"`{what}` is no list in JSON in {rows} in {where}",
                 place=self._place(f"{_tag(self._recipe)}.{field}"),
-                why="the column's JSON becomes a part of the example as it is",
+                why="the column's JSON becomes a part of the example as it is; it may nest some 250 deep",
                 fix="mend the rows, or leave them out: `filter: json_valid(column)`",
             )
         one, other = what.split(" ")

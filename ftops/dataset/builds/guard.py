@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ftops.diagnostics import Place, ProblemsError
 
 _TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series"})
-_REFUSED_MACROS = ("ago", "current_", "get_block_size", "has_", "inet_", "pg_", "session_user", "user")
+_REFUSED_MACROS = ("ago", "get_block_size", "has_", "inet_", "pg_", "session_user", "user")
 _CLOCKS = frozenset({"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"})
 """Functions that are called without brackets, so that they look like columns."""
 
@@ -56,6 +56,10 @@ def check_expression(connection: DuckDBPyConnection, text: str, field: str, loca
     if not plain or node["modifiers"] or node["where_clause"] or node["select_list"][0].get("alias"):
         why, fix = "it is one condition or value over the columns", "write an expression, such as `length(review) > 20`"
         raise refused_sql(locate(field, None), "this is more than an expression", why=why, fix=fix)
+    for each in _nodes(node):
+        if each.get("class") == "WINDOW" or str(each.get("column_names", [""])[-1]).lower() == "rowid":
+            why, fix = "where a row goes must follow from the row alone, not from its neighbours", "use `sql` for this"
+            raise refused_sql(locate(field, None), "this looks beyond the row", why=why, fix=fix)
     _check(connection, node, set(), locate, field, before=len(_SELECT))
 
 
@@ -65,7 +69,11 @@ _SELECT = "SELECT "
 def _parsed(connection: DuckDBPyConnection, sql: str, locate: Locate, field: str) -> list[dict[str, Any]]:
     found = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
     assert found is not None
-    answer = orjson.loads(found[0])
+    try:
+        answer = orjson.loads(found[0])
+    except orjson.JSONDecodeError:
+        why, fix = "its parts nest hundreds deep", "write it flatter; parts of it can stand before it, by WITH"
+        raise refused_sql(locate(field, None), "this is too deep", why=why, fix=fix) from None
     if not answer["error"]:
         statements: list[dict[str, Any]] = answer["statements"]
         return statements
@@ -105,7 +113,8 @@ def _check(
                 raise _by_chance(locate(field, offset), str(each["column_names"][-1]))
             case _ if name and each.get("class") in {"FUNCTION", "WINDOW"} and name not in _TABLE_FUNCTIONS:
                 unsteady = unsteady or _unsteady_functions(connection)
-                if name in unsteady:
+                # With one argument, it is the age until today.
+                if name in unsteady or name.startswith("current_") or (name == "age" and len(each["arguments"]) == 1):
                     raise _by_chance(locate(field, offset), name)
         if each.get("sample"):
             raise _by_chance(locate(field, offset), "SAMPLE")
@@ -116,13 +125,15 @@ _NOWHERE = 2**63
 
 
 def _nodes(value: object) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for item in value.values():
-            yield from _nodes(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _nodes(item)
+    """All mappings in *value*, as they stand in the text; without recursion, since SQL may nest deeper than Python."""
+    left = [value]
+    while left:
+        match left.pop():
+            case dict() as node:
+                yield node
+                left += reversed(node.values())
+            case list() as items:
+                left += reversed(items)
 
 
 def _unsteady_functions(connection: DuckDBPyConnection) -> set[str]:

@@ -8,6 +8,8 @@ from ftops.digest import short
 
 FOLDER = ".ftops/datasets"
 """Where built files are: it can be deleted, and is made again."""
+SCRATCH = ".building-"
+"""Begins the names of folders in which builds are made."""
 BUILD_VERSION = 1
 """Raised whenever the same recipe and sources may make other bytes, or Manifest changes: all is built again."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,8 +22,13 @@ if TYPE_CHECKING:
 
 _SEES_NO_ROWS = frozenset({"Binder", "Catalog", "Parser", "Syntax"})
 """Kinds of error that are raised before a row is read, so that their text quotes the SQL only."""
+_NO_MEMORY = " allocate "
 _QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
 _LINE = re.compile(r"CSV Error on Line: (\d+)|at byte \d+ in line (\d+)")
+
+
+class TooLargeError(ProblemsError):
+    """What was read needs more memory than it was given."""
 
 
 class _Said(NamedTuple):
@@ -40,12 +47,13 @@ def sql_problem(error: duckdb.Error, locate: Locate, field: str, *, before: int 
         before: Characters that were put before it.
     """
     said = _said(error)
+    refuse_full_disk(said.text)
     text = said.text if said.kind in _SEES_NO_ROWS else _QUOTED.sub("'…'", said.text)
     offset = None if said.position is None else max(0, said.position - before)
     fix = "correct the SQL; columns of CSV and JSON hold text until they are cast, such as `CAST(star AS INTEGER)`"
     if said.kind == "Out of Memory":
         fix = "let the SQL do less at once: sort, join or aggregate fewer columns"
-    why = " ".join(text.split())
+    why = " ".join(_without_options(text).split())
     problem = Diagnostic(
         code="dataset-sql", summary="DuckDB cannot run this", place=locate(field, offset), why=why, fix=fix
     )
@@ -60,16 +68,18 @@ def refused_sql(place: Place, summary: str, *, why: str, fix: str) -> ProblemsEr
 def source_problem(error: duckdb.Error, path: str) -> ProblemsError:
     """What DuckDB says against a source; nothing of a row is quoted."""
     text = _said(error).text
+    refuse_full_disk(text)
     found = _LINE.search(text)
     # DuckDB 2.0 counts the lines of JSON from 2.
     line = None if found is None else int(found[1]) if found[1] else int(found[2]) - 1
     summary, why, fix = _source_words(text)
     place = Place(path=path, line=line)
-    return ProblemsError(Diagnostic(code="dataset-source", summary=summary, place=place, why=why, fix=fix))
+    problem = Diagnostic(code="dataset-source", summary=summary, place=place, why=why, fix=fix)
+    return TooLargeError(problem) if _NO_MEMORY in text else ProblemsError(problem)
 
 
 def _source_words(text: str) -> tuple[str, str, str]:
-    text = text.partition("Possible ")[0]  # What follows are DuckDB's options, which a spec does not set.
+    text = _without_options(text)
     lowered = text.lower()
     if "invalid state" in lowered:
         return (
@@ -85,11 +95,17 @@ def _source_words(text: str) -> tuple[str, str, str]:
             "a field would be read as another's",
             "put fields that hold a comma or a line feed in quotes",
         )
-    if "out of memory" in lowered or "maximum_object_size" in lowered or "maximum line size" in lowered:
+    if _NO_MEMORY in text or "maximum_object_size" in lowered or "maximum line size" in lowered:
         return (
-            "a row is too long",
-            "rows are read up to 16 MiB of JSON or 4 MiB of CSV",
-            "split the row, or leave it out",
+            "a row is too long, or has too many columns",
+            "rows are read up to 16 MiB of JSON or 4 MiB of CSV, and with a thousand columns",
+            "split the row, or leave it or most of its columns out",
+        )
+    if "gzip" in lowered or "frame" in lowered:
+        return (
+            "the file is not compressed as its name says, or cut short",
+            "`.gz` is gzip, and `.zst` is Zstandard",
+            "compress it again, or name it by what it holds",
         )
     if "unicode" in lowered or "utf-8" in lowered:
         return (
@@ -105,10 +121,23 @@ def _source_words(text: str) -> tuple[str, str, str]:
         )
     if "json" in lowered:
         return "the line is not JSON", "each line of a JSONL file is one object, and a JSON file one list", "mend it"
-    if "no space left" in lowered:
-        return "the disk is full", "what is read is kept on disk while a dataset is built", "make room, and build again"
     why = " ".join(_QUOTED.sub("'…'", text.partition("\n")[0]).split())
     return "the file cannot be read", why, "name the file by what it holds, and mend what DuckDB says"
+
+
+def refuse_full_disk(text: str) -> None:
+    """Tell a full disk as the system does: neither SQL nor a source is to blame.
+
+    Raises:
+        OSError: DuckDB could not write.
+    """
+    if re.search(r"no space left|could not write|file too large", text, re.IGNORECASE):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _without_options(text: str) -> str:
+    """What DuckDB says, less its advice: a spec cannot set DuckDB's options."""
+    return text.partition("Possible ")[0]
 
 
 def _said(error: duckdb.Error) -> _Said:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, TypeAlias, assert_never, cast
 
 import orjson
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     Row: TypeAlias = Sequence[str | None]
     Render: TypeAlias = Callable[[Row], bytes]
+
+
+DEEPEST = 250
+"""Levels of a list in a row; orjson reads more than the 254 that it writes."""
 
 
 class JsonError(ValueError):
@@ -31,7 +35,7 @@ def renderer(form: Form, positions: Mapping[str, int]) -> Render:
         positions: Where in a row each column stands.
 
     Raises, when called:
-        JsonError: A column is to be taken as JSON, and is none, or no list.
+        JsonError: A column is to be taken as JSON, and is none, or no list, or nests too deep.
     """
 
     def fill(template: Template | None) -> Callable[[Row], str] | None:
@@ -105,8 +109,22 @@ def _listed(column: str | None, positions: Mapping[str, int]) -> Callable[[Row],
             value = orjson.loads(text)
         except orjson.JSONDecodeError:
             value = None
-        if not isinstance(value, list):
+        if not isinstance(value, list) or (text.count("[") + text.count("{") > DEEPEST and _is_too_deep(value)):
             raise JsonError(column)
         return value
 
     return parsed
+
+
+def _is_too_deep(value: list[object]) -> bool:
+    level: list[object] = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else cast("list[object]", outer))
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True

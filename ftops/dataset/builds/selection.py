@@ -13,7 +13,7 @@ from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.recipe import SHARE, Sorted, question_columns, templates_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
     from duckdb import DuckDBPyConnection
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _SELECTED = "ftops.selected"
 _NESTED = ("STRUCT", "MAP", "UNION", "JSON", "VARIANT")
 ROWS_A_BATCH = 2048
+MOST_SHOWN, LONGEST_SHOWN = 30, 60
+"""Of the columns' names in a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,18 +163,17 @@ def _named(recipe: Recipe, columns: Mapping[str, str], locate: Locate) -> tuple[
             where.setdefault(column, f"{field}.{position}")
     if recipe.stratify_by is not None:
         where.setdefault(recipe.stratify_by, "stratify_by")
-    problems = []
+    problems = [_hidden_number(locate)] if "rowid" in (column.lower() for column in columns) else []
     for column, field in where.items():
         place = locate(field, None)
         if column not in columns:
             near = get_close_matches(column, columns, n=1)
-            shown = ", ".join(f"`{each}`" for each in columns)
             problems.append(
                 Diagnostic(
                     code="dataset-column",
                     summary=f"there is no column `{column}`",
                     place=place,
-                    why=f"the columns are {shown}",
+                    why=f"the columns are {_shown(columns)}",
                     fix=f"did you mean `{near[0]}`?" if near else "write one of them; braces meant as such are doubled",
                 )
             )
@@ -187,6 +188,24 @@ def _named(recipe: Recipe, columns: Mapping[str, str], locate: Locate) -> tuple[
                 )
             )
     return tuple(where), problems
+
+
+def _hidden_number(locate: Locate) -> Diagnostic:
+    return Diagnostic(
+        code="dataset-column",
+        summary="a column is named `rowid`",
+        place=locate("sql", None),
+        why="DuckDB numbers the rows of every table under this name, and ftops knows rows by that",
+        fix="rename it by `sql`, such as `SELECT * EXCLUDE (rowid), rowid AS id FROM …`",
+    )
+
+
+def _shown(columns: Iterable[str]) -> str:
+    """The names of columns; what is no name but something else at the head of a file is cut, and harms no terminal."""
+    names = [name if name.isprintable() else repr(name)[1:-1] for name in columns]
+    cut = [name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…" for name in names[:MOST_SHOWN]]
+    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+    return ", ".join(f"`{name}`" for name in cut) + more
 
 
 def _as_text(column: str, type_: str) -> str:

@@ -59,13 +59,15 @@ def load(connection: DuckDBPyConnection, name: str, files: Sequence[SourceFile],
 
     readers = []
     types: dict[str, str] = {}
+    spelt: dict[bytes, str] = {}
     for file in files:
         try:
             select, columns = _reader(connection, file.path, _escaped(root / file.path))
         except duckdb.Error as error:
             raise source_problem(error, file.path) from None
         readers.append((file.path, select))
-        for column, type_ in columns.items():
+        for name_, type_ in columns.items():
+            column = spelt.setdefault(_folded(name_), name_)
             if types.setdefault(column, type_) != type_:
                 raise ProblemsError(_other_type(file.path, column, types[column], type_))
     declared = ", ".join(f"{quoted(column)} {type_}" for column, type_ in types.items())
@@ -99,32 +101,46 @@ def _reader(connection: DuckDBPyConnection, path: str, real: str) -> tuple[str, 
     names = tuple(key for (key,) in keys)
     if not names:
         raise ProblemsError(_no_columns(path))
+    _refuse_names(path, names)
     # By key, not by path: a key may hold dots, brackets and quotes.
     values = ", ".join(f"json ->> {_literal(_pointer(each))} AS {quoted(each)}" for each in names)
     return f"SELECT {values} FROM {objects}", dict.fromkeys(names, "VARCHAR")
 
 
-_CSV = (
-    "auto_detect=false, quote='\"', escape='\"', encoding='utf-8', strict_mode=true, "
-    "buffer_size=8388608, max_line_size=4194304"
-)
+_LONGEST_LINE = "buffer_size=8388608, max_line_size=4194304"
+_CSV = f"auto_detect=false, quote='\"', escape='\"', encoding='utf-8', strict_mode=true, {_LONGEST_LINE}"
 
 
 def _header(connection: DuckDBPyConnection, path: str, real: str, delimiter: str) -> tuple[str, ...]:
     """The names of a CSV file's columns."""
     line = connection.execute(
         f"SELECT line FROM read_csv({_literal(real)}, auto_detect=false, header=false, quote='', escape='', "
-        f"delim='{_NO_DELIMITER}', columns={{'line': 'VARCHAR'}}, strict_mode=false) LIMIT 1"
+        f"delim='{_NO_DELIMITER}', columns={{'line': 'VARCHAR'}}, strict_mode=false, {_LONGEST_LINE}) LIMIT 1"
     ).fetchone()
     if line is None or line[0] is None:
         raise ProblemsError(_no_columns(path))
-    names = next(csv.reader([line[0].removeprefix("\ufeff")], delimiter=delimiter))
-    folded = [name.strip().casefold() for name in names]
-    for position, name in enumerate(folded):
-        if not name or name in folded[:position]:
-            what = f"column {position + 1} has no name" if not name else f"two columns are named `{names[position]}`"
-            raise ProblemsError(_bad_header(path, what))
+    try:
+        names = next(csv.reader([line[0].removeprefix("\ufeff")], delimiter=delimiter))
+    except csv.Error:
+        raise ProblemsError(_bad_header(path, "the name of a column is too long")) from None
+    _refuse_names(path, names)
     return tuple(names)
+
+
+def _refuse_names(path: str, names: Sequence[str]) -> None:
+    """Refuse columns without a name, and two whose names are one to DuckDB."""
+    folded = [_folded(name.strip()) for name in names]
+    first = {name: position for position, name in reversed(list(enumerate(folded)))}
+    for position, name in enumerate(folded):
+        if not name:
+            raise ProblemsError(_bad_header(path, f"column {position + 1} has no name"))
+        if first[name] != position:
+            raise ProblemsError(_bad_header(path, f"the columns {first[name] + 1} and {position + 1} have one name"))
+
+
+def _folded(name: str) -> bytes:
+    """The same for names that are one to DuckDB, which disregards the case of ASCII letters and of no others."""
+    return name.encode().lower()
 
 
 def _ending(path: str) -> str:

@@ -116,7 +116,7 @@ def test_a_name_full_of_patterns_is_a_name(workshop: Workshop) -> None:
         ("a.csv", b"review,star\ncaf\xe9 secret,5\n", 2, "the file is not UTF-8"),
         ("a.csv", b'review,star\n"secret,5\n', 2, "quotes do not match"),
         ("a.csv", b"review,star\r\nfine,5\r\nsecret,5\n", None, "the file is no regular CSV"),
-        ("a.csv", b"review,star,Review\nsecret,5,x\n", 1, "two columns are named `Review`"),
+        ("a.csv", b"review,star,Review\nsecret,5,x\n", 1, "the columns 1 and 3 have one name"),
         ("a.csv", b"review,,star\nsecret,5,x\n", 1, "column 2 has no name"),
         ("a.csv", b"", None, "the file has no columns"),
         ("a.jsonl", b"", None, "the file has no columns"),
