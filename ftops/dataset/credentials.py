@@ -110,7 +110,7 @@ CREDENTIALS = (
         # Up to the next five hyphens, or to what is no key any more: one that was cut is a secret too.
         re.compile(
             r"-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----"
-            r"[A-Za-z0-9+/=\s\\:,.]*+(?:-(?!----)[A-Za-z0-9+/=\s\\:,.]*+)*+"
+            r"[A-Za-z0-9+/=\s\\:,.]*+(?:-(?!----)[A-Za-z0-9+/=\s\\:,.]*+)*+(?:-----END [A-Z ]{1,40}-----)?"
         ),
         "RFC 7468, sections 10 and 11; OpenSSH's PROTOCOL.key",
         ("PRIVATE KEY",),

@@ -120,7 +120,8 @@ PHONE_NUMBER = Pattern(
     _is_phone_number,
 )
 
-PERSONAL_DATA = (EMAIL_ADDRESS, PAYMENT_CARD, IBAN, SOCIAL_SECURITY_NUMBER, PHONE_NUMBER)
+# An IBAN before what is in it and may look like a card's number.
+PERSONAL_DATA = (EMAIL_ADDRESS, IBAN, PAYMENT_CARD, SOCIAL_SECURITY_NUMBER, PHONE_NUMBER)
 
 _WHY = "what a model has learnt, it can be made to say, and nobody can take it out again"
 _FIX = "remove it or put an invented one in its place, or see that you may use it, and switch this check off"

@@ -288,6 +288,8 @@ def test_masking_leaves_all_else_as_it_is() -> None:
     assert masked(f"Use {OPENAI} or write to ada@gmail.com, twice: ada@gmail.com") == (
         "Use ‹an OpenAI key› or write to ‹an e-mail address›, twice: ‹an e-mail address›"
     )
+    assert masked(f"{PEM}.") == "‹a private key›."
+    assert masked("DE75 5121 0800 1245 1261 99") == "‹the number of a bank account (IBAN)›"
     for text in ORDINARY:
         assert masked(text) == text
 
