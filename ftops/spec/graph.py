@@ -5,6 +5,8 @@ from __future__ import annotations
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.spec.common import place_of_field
 from ftops.spec.model import Dataset, Declared, ParentSpec, Spec, split_of
@@ -32,7 +34,7 @@ def linked(declared: Iterable[Declared]) -> Declared:
         problems += error.problems
     if problems:
         raise ProblemsError(*problems)
-    return Declared(specs=specs, datasets=datasets)
+    return Declared(specs=tuple(_with_checks_of_data(spec, by_name) for spec in specs), datasets=datasets)
 
 
 def in_order(specs: Iterable[Spec]) -> tuple[Spec, ...]:
@@ -88,6 +90,14 @@ def _unknown_splits(spec: Spec, datasets: dict[str, Dataset]) -> Iterator[Diagno
                 why=f"its splits are {one_of(splits)}",
                 fix=did_you_mean(split, splits, otherwise=f"write one of these, or add `{split}` to `{dataset}`"),
             )
+
+
+def _with_checks_of_data(spec: Spec, datasets: dict[str, Dataset]) -> Spec:
+    """*spec*, for which what its datasets switch off is off too."""
+    splits = (split_of(name) for name in (spec.training_file, spec.validation_file) if name)
+    named = dict.fromkeys(found[0] for found in splits if found)
+    ignored = dict.fromkeys((*spec.ignored, *(each for name in named for each in datasets[name].ignored)))
+    return replace(spec, ignored=tuple(ignored)) if len(ignored) > len(spec.ignored) else spec
 
 
 def _parent(spec: Spec) -> str | None:

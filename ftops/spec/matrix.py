@@ -26,6 +26,8 @@ MOST_SPECS = 256
 
 _CODE = "spec-matrix"
 _REFERENCE = re.compile(r"(?<!\{)\{matrix(?P<steps>[^{}]*)\}")
+_AS_IT_STANDS = frozenset({"kind", "matrix"})
+"""What must be known before anything is written out."""
 _STEPS = re.compile(r"(?:\.[A-Za-z0-9_-]+)*")
 _VALUE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -59,6 +61,8 @@ def expand(document: Document, stem: str) -> tuple[tuple[str, Document], ...]:
         return ((stem, document),)
     problems: list[Diagnostic] = []
     axes = {axis: _choices(document, axis, problems) for axis in matrix if axis != "exclude"}
+    if not axes:
+        raise ProblemsError(_no_axis(document))
     problems += _unused_axes(document, axes)
     excluded = [dict(each) for each in matrix.get("exclude", ())]
     problems += _unknown_exclusions(document, axes, excluded)
@@ -77,6 +81,16 @@ def expand(document: Document, stem: str) -> tuple[tuple[str, Document], ...]:
     if problems:
         raise ProblemsError(*in_order_of_place(problems))
     return tuple(written)
+
+
+def lost_references(document: Document) -> Iterator[Diagnostic]:
+    """Tell of references in *document*, which has no matrix, or none any more: nothing stands for them."""
+    for path, text in _texts(document.value, ()):
+        found = _REFERENCE.search(text)
+        if found is not None and found["steps"]:
+            why = "there is no matrix, or this stands within one, where nothing is written out"
+            fix = "add its axis to `matrix`, or write a value; braces that are meant as such are doubled"
+            yield document.problem(_CODE, path, f"`{shown(found[0])}` refers to nothing", why=why, fix=fix)
 
 
 def _choices(document: Document, axis: str, problems: list[Diagnostic]) -> tuple[_Choice, ...]:
@@ -100,7 +114,11 @@ def _written_out(
     """The name and the document of one combination."""
     marks = dict(document.marks)
     writer = _Writer(document, chosen, marks, problems)
-    value = {key: writer.written(item, (key,)) for key, item in document.value.items() if key not in {"matrix", "name"}}
+    value = {
+        key: item if key in _AS_IT_STANDS else writer.written(item, (key,))
+        for key, item in document.value.items()
+        if key not in {"matrix", "name"}
+    }
     joined = writer.joined
     name = writer.written(document.value.get("name", f"{stem}-{joined}" if joined else stem), ("name",))
     return str(name), replace(document, value=value, marks=marks)
@@ -190,23 +208,24 @@ def _text(value: object) -> str | None:
             return None
 
 
-def _references(value: object) -> Iterator[str]:
-    """The axes that *value* refers to; empty for all of them together."""
+def _texts(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+    """All texts in *value*, with where they are."""
     match value:
         case dict():
             for key, item in value.items():
-                if key != "matrix":
-                    yield from _references(item)
+                yield from _texts(item, (*path, key))
         case list():
-            for item in value:
-                yield from _references(item)
+            for position, item in enumerate(value):
+                yield from _texts(item, (*path, position))
         case str():
-            for found in _REFERENCE.finditer(value):
-                yield found["steps"].removeprefix(".").partition(".")[0]
+            yield path, value
 
 
 def _unused_axes(document: Document, axes: dict[str, tuple[_Choice, ...]]) -> Iterator[Diagnostic]:
-    used = set(_references(document.value))
+    outside = (text for path, text in _texts(document.value, ()) if path[0] not in _AS_IT_STANDS)
+    used = {
+        found["steps"].removeprefix(".").partition(".")[0] for text in outside for found in _REFERENCE.finditer(text)
+    }
     for axis in axes:
         if axis not in used and "" not in used:
             yield document.problem(
@@ -274,6 +293,17 @@ def _too_many(document: Document, count: int) -> Diagnostic:
         f"the matrix has {count:,} combinations",
         why=f"at most {MOST_SPECS} specs are made of one file",
         fix="use fewer values, or several files",
+        at="key",
+    )
+
+
+def _no_axis(document: Document) -> Diagnostic:
+    return document.problem(
+        _CODE,
+        ("matrix",),
+        "the matrix has no axis",
+        why="it makes one spec of every combination of values",
+        fix="write an axis, such as `matrix: {n_epochs: [1, 3]}`, or remove the matrix",
         at="key",
     )
 

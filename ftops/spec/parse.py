@@ -11,7 +11,7 @@ from ftops.spec.dataset import dataset, dataset_problems
 from ftops.spec.document import Document, in_order_of_place
 from ftops.spec.explain import explain, shown
 from ftops.spec.fine_tune import fine_tune, fine_tune_problems
-from ftops.spec.matrix import expand
+from ftops.spec.matrix import expand, lost_references
 from ftops.spec.model import Declared
 from ftops.spec.source import read_document
 
@@ -67,6 +67,7 @@ def _expanded(document: Document, stem: str) -> tuple[tuple[str, Document], ...]
 def _problems(document: Document, stem: str, name: str) -> list[Diagnostic]:
     """What is wrong with one document that the matrix made; most is told of each, and once in the end."""
     found = list(dataset_problems(document) if _kind(document) == "dataset" else fine_tune_problems(document))
+    found += lost_references(document)
     if "name" in document.value:
         found.append(_name_without_matrix(document))
     if name != stem and not NAME.fullmatch(name):

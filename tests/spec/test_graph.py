@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftops.diagnostics import Diagnostic, ProblemsError
-from ftops.spec.graph import in_order
+from ftops.spec.graph import in_order, linked
 from ftops.spec.model import BaseModel, Method, ParentSpec, Spec
 from ftops.spec.parse import parse_file
 
@@ -84,3 +84,22 @@ def test_every_order_puts_each_spec_once_and_after_its_parent(parents: dict[int,
     for each in specs:
         if isinstance(each.model, ParentSpec):
             assert ordered.index(each.model.spec) < ordered.index(each.name)
+
+
+def test_what_a_dataset_switches_off_is_off_for_whoever_uses_it() -> None:
+    ignore = "checks: {ignore: [{code: data-template, reason: %s}]}\n"
+    dataset = 'kind: Dataset\nsources: {a: a.csv}\nchat: {user: "{q}", assistant: "{a}"}\n' + ignore % "meant so"
+    use = "kind: FineTune\nmodel: gpt-4.1\ntraining_file: {dataset: rows, split: train}\n"
+    files = {
+        "rows": dataset,
+        "one": use,
+        "two": use + ignore % "own reason",
+        "other": use.replace("training", "validation"),
+    }
+    files["other"] += "training_file: a.jsonl\n"
+    plain = "kind: FineTune\nmodel: gpt-4.1\ntraining_file: a.jsonl\n"
+    declared = linked(
+        parse_file(text.encode(), f"specs/{name}.yaml") for name, text in {**files, "plain": plain}.items()
+    )
+    reasons = {each.name: [ignored.reason for ignored in each.ignored] for each in declared.specs}
+    assert reasons == {"one": ["meant so"], "other": ["meant so"], "plain": [], "two": ["own reason", "meant so"]}

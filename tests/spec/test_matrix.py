@@ -97,10 +97,22 @@ def test_a_dataset_has_a_matrix_as_well() -> None:
         ("matrix: {n_epochs: [1, 3]}\nname: elle\n" + EPOCHS, "2 combinations are named `elle`"),
         ("name: elle\n", "`name` needs a matrix"),
         ("matrix: {n_epochs: [null]}\n" + EPOCHS, "this value of `n_epochs` makes no name"),
+        ("matrix: {exclude: [{n_epochs: 1}]}\n", "the matrix has no axis"),
+        (EPOCHS, "`{matrix.n_epochs}` refers to nothing"),
+        ("suffix: x-{matrix.n}\n", "`{matrix.n}` refers to nothing"),
+        ('matrix: {a: [x], b: {z: "{matrix.a}"}}\nsuffix: "{matrix.a}{matrix.b}"\n', "`{matrix.a}` refers to nothing"),
     ],
 )
 def test_what_makes_no_specs_is_told(more: str, summary: str) -> None:
     assert summary in [problem.summary for problem in problems(more)]
+
+
+@pytest.mark.parametrize("kind", ["Dataset", "FineTune"])
+def test_a_kind_is_known_before_a_matrix_is_written_out(kind: str) -> None:
+    more = f'matrix: {{kind: {{a: {kind}}}}}\nsuffix: "{{matrix}}"\n'
+    with pytest.raises(ProblemsError) as caught:
+        specs(more, HEAD.replace("FineTune", '"{matrix.kind}"'))
+    assert "`kind` must be `FineTune` or `Dataset`" in [problem.summary for problem in caught.value.problems]
 
 
 def test_a_name_that_becomes_too_long_is_told() -> None:
