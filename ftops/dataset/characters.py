@@ -89,7 +89,7 @@ def every_character_is_visible(said: tuple[Said, ...]) -> Iterator[Finding]:
     """No text holds characters of no width, tags, or marks that turn the direction of writing."""
     for each in _beyond_ascii(said):
         if _INVISIBLE.search(each.text) and (found := _INVISIBLE.findall(_VISIBLY_USED.sub("", each.text))):
-            yield Finding(each.where, f"holds {len(found)} invisible characters, such as U+{ord(found[0]):04X}")
+            yield Finding(each.where, f"holds {_some(len(found), 'invisible')}, such as U+{ord(found[0]):04X}")
 
 
 @content_rule(
@@ -116,7 +116,7 @@ def nothing_controls_a_terminal(said: tuple[Said, ...]) -> Iterator[Finding]:
     """No text holds control characters."""
     for each in said:
         if found := _CONTROL.findall(each.text):
-            yield Finding(each.where, f"holds {len(found)} control characters, such as U+{ord(found[0]):04X}")
+            yield Finding(each.where, f"holds {_some(len(found), 'control')}, such as U+{ord(found[0]):04X}")
 
 
 @content_rule(
@@ -138,6 +138,10 @@ def letters_are_composed(said: tuple[Said, ...]) -> Iterator[Finding]:
     for each in _beyond_ascii(said):
         if _COMBINING.search(each.text) and not unicodedata.is_normalized("NFC", each.text):
             yield Finding(each.where, "is not in Unicode's composed form")
+
+
+def _some(count: int, kind: str) -> str:
+    return f"{count:,} {kind} character{'' if count == 1 else 's'}"
 
 
 def _beyond_ascii(said: tuple[Said, ...]) -> Iterator[Said]:

@@ -110,7 +110,7 @@ def text_is_not_escaped_for_the_web(said: tuple[Said, ...]) -> Iterator[Finding]
     for each in said:
         count = len(_ENTITY.findall(each.text))
         if count and not _MARKUP.search(each.text):
-            yield Finding(each.where, f"holds {count} HTML entities")
+            yield Finding(each.where, f"holds {count:,} HTML entit{'y' if count == 1 else 'ies'}")
 
 
 def _answers(said: tuple[Said, ...]) -> Iterator[Said]:

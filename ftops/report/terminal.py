@@ -19,14 +19,20 @@ NARROWEST = 8
 """Columns that every cell of a table keeps, however narrow the terminal."""
 
 # Control characters move the cursor; those of bidirectional text, and those without width, hide what is really there.
+# The last line is commands to the runner of a workflow, which takes them from what a step prints: `::error::…` at the
+# beginning of a line, and the older `##[error]…` anywhere.
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e007f]"
+    r"|(?<!\S):(?=:[a-z-]+(?:::| .{0,300}::))|#(?=#\[[a-z-]+[\] ])"
 )
 
 
 def visible(text: str) -> str:
-    """Show what a terminal would act upon or hide as its code: what a provider sends is not to be trusted."""
+    """Show what a terminal, or the runner of a workflow, would act upon or hide as its code.
+
+    What a provider sends, and what stands in data, is not to be trusted.
+    """
     return _HIDDEN.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text)
 
 

@@ -63,3 +63,17 @@ def test_nothing_is_painted_without_colour_and_no_text_stays_no_text() -> None:
         "",
         "\x1b[1ma\x1b[0m",
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["::error::x", "  ::warning file=a.py,line=1::x", "a ##[group]b", "::stop-commands::x"]
+)
+def test_nothing_visible_commands_the_runner_of_a_workflow(text: str) -> None:
+    shown = visible(text)
+    assert not shown.strip().startswith("::")
+    assert "##[" not in shown
+
+
+@pytest.mark.parametrize("text", ["std::vector<int>", "f :: Int -> Int", "## [Title](x)", "a::b::c"])
+def test_code_with_colons_is_shown_as_it_is(text: str) -> None:
+    assert visible(text) == text

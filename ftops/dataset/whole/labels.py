@@ -30,7 +30,7 @@ MAJORITY_SHARE: Final = 0.8
 RARE_ROWS_MAX: Final = 9
 SHOWN: Final = 3
 
-_KIND = f"{COVERED_MIN:.0%} of the answers are labels: up to {LABELS_MAX}, of up to {LABEL_CHARS_MAX} characters"
+_KIND = f"up to {LABELS_MAX} answers of up to {LABEL_CHARS_MAX} characters make up {COVERED_MIN:.0%} of the rows"
 IMBALANCE = Fault(
     code="data-label-imbalance",
     meaning="One label has most of the rows.",
