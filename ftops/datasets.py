@@ -238,6 +238,9 @@ def _matching(project: Project, pattern: str) -> set[str]:
 
 def _each_once(project: Project, paths: set[str]) -> Iterator[str]:
     """*paths*, sorted; of several that lead to one file by links, as in a folder that links to one above, the first."""
+    if len(paths) < 2:  # noqa: PLR2004  # most often, and asking for links costs as much as asking for changes
+        yield from paths
+        return
     real: set[str] = set()
     for path in sorted(paths):
         there = os.path.realpath(project.root / path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@cache
 def engine_version() -> str:
     """DuckDB's version; part of what a build is known by. Asked without loading it: most often all is built already."""
     return version("duckdb")
