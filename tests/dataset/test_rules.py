@@ -630,3 +630,24 @@ def test_what_may_be_a_secret_or_a_number_of_somebody_is_not_shown(name: str) ->
 def test_of_a_row_with_very_many_faults_of_a_kind_the_first_are_told() -> None:
     row = {"messages": [{"role": f"asistant{n % 10}", "content": "words"} for n in range(2 * FINDINGS_MAX)]}
     assert Counter(code for code, _ in problems(row)) == {"data-role-unknown": FINDINGS_MAX}
+
+
+# What the published description of training lines allows, and no guide forbids: read 2026-11-21.
+ALLOWED: dict[str, list[Json]] = {
+    "supervised": [
+        chat(USER, says("assistant", name="", refusal=None, audio=None, function_call=None, weight=1.0)),
+        chat(USER, says("assistant", tool_calls=[])),
+        chat(USER, calls(call("", "any name", "no JSON"))),
+        answered(USER, says("tool", tool_call_id="c9")),
+        answered(says("user", [TEXT, {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}])),
+        answered(says("user", [image("ftp://a/b")])),
+        answered(USER, metadata={"source": "x"}),
+    ],
+    "dpo": [preference(input=chat(says("user", [image()]))), preference(id=1)],
+    "reinforcement": [chat(says("system"), USER, answer="yes"), chat(USER, ANSWER, USER)],
+}
+
+
+@pytest.mark.parametrize(("method", "row"), cases(ALLOWED))
+def test_what_the_published_description_allows_is_no_error(method: str, row: Json) -> None:
+    assert [fault.code for fault, _ in found(row, method) if fault.severity is Severity.ERROR] == []
