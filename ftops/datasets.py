@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BUILDS_KEPT = 5
 """Of a dataset, the newest: going back to an earlier state of the sources is then no work."""
 ABANDONED_SECONDS = 24 * 3600
-"""After which a folder of a build is that of one that was killed."""
+"""After which what a build left half-done is that of one that was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,6 @@ def build_all(
     datasets: Iterable[Dataset],
     *,
     only_look: bool = False,
-    tell: Callable[[Dataset], None] | None = None,
 ) -> tuple[Build, ...]:
     """Build what is stale of *datasets*.
 
@@ -84,7 +83,6 @@ def build_all(
         project: Where they are.
         datasets: In the order in which they are built.
         only_look: Build nothing.
-        tell: Called before one is built.
 
     Raises:
         ProblemsError: With all problems of all of them.
@@ -97,7 +95,7 @@ def build_all(
     problems: list[Diagnostic] = []
     for dataset in datasets:
         try:
-            builds.append(_built(project, dataset, cache, only_look=only_look, tell=tell))
+            builds.append(_built(project, dataset, cache, only_look=only_look))
         except ProblemsError as error:
             problems += error.problems
     cache.save(keep_unused=True)
@@ -133,7 +131,6 @@ def _built(
     cache: FileCache[str],
     *,
     only_look: bool,
-    tell: Callable[[Dataset], None] | None,
 ) -> Build:
     from ftops.dataset.builds.build import build, build_key, lacking_strata  # noqa: PLC0415  # loads numpy and xxhash
 
@@ -143,8 +140,6 @@ def _built(
     is_new = manifest is None and not only_look
     locate = place_in(dataset)
     if is_new:
-        if tell is not None:
-            tell(dataset)
         make_state_folder(project.state)
         threads = min(4, os.cpu_count() or 1)
         manifest = build(dataset.name, dataset.recipe, sources, root=project.root, locate=locate, threads=threads)
@@ -175,10 +170,10 @@ def _known(project: Project, dataset: Dataset, key: str, cache: FileCache[str]) 
 def _prune(project: Project, dataset: Dataset) -> None:
     """Remove all but the newest builds, with the files that only these had, and what a killed build left long ago.
 
-    A file that no manifest names stays: another process may be about to write its manifest.
+    A file that no manifest names stays for a day: another process may be about to write its manifest.
     """
     folder = project.root / FOLDER / dataset.name
-    newest = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    newest = sorted(folder.glob("*.json"), key=_changed_at, reverse=True)
     kept: set[str] = set()
     dropped: set[str] = set()
     for position, path in enumerate(newest):
@@ -193,11 +188,24 @@ def _prune(project: Project, dataset: Dataset) -> None:
             path.unlink(missing_ok=True)
         else:
             kept |= files
-    for name in dropped - kept:
-        (project.root / name).unlink(missing_ok=True)
+    for path in folder.glob("*.jsonl"):
+        name = path.relative_to(project.root).as_posix()
+        if name not in kept and (name in dropped or _is_abandoned(path)):
+            path.unlink(missing_ok=True)
     for path in folder.glob(f"{SCRATCH}*"):
-        if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+        if _is_abandoned(path):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_abandoned(path: Path) -> bool:
+    return time.time() - _changed_at(path) > ABANDONED_SECONDS
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()  # Another process has just removed it, as it does with what it has finished.
 
 
 def _manifest_path(project: Project, dataset: Dataset, key: str) -> Path:

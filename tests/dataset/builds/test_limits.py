@@ -170,12 +170,16 @@ def test_a_killed_build_is_cleared_away_later(workshop: Workshop) -> None:
     workshop.table([("fine", 1)])
     workshop.declare()
     old, new = (workshop.root / f".ftops/datasets/reviews/.building-{name}" for name in ("old", "new"))
+    lost, fresh = (old.with_name(f"train-{name}.jsonl") for name in ("lost", "fresh"))
     for folder in (old, new):
         folder.mkdir(parents=True)
+    for file in (lost, fresh):
+        file.write_text("{}\n")
     yesterday = time.time() - 25 * 3600
-    os.utime(old, (yesterday, yesterday))
+    for path in (old, lost):
+        os.utime(path, (yesterday, yesterday))
     workshop.build()
-    assert (old.exists(), new.exists()) == (False, True)
+    assert [path.exists() for path in (old, lost, new, fresh)] == [False, False, True, True]
 
 
 def test_ctrl_c_stops_sql_that_never_ends(workshop: Workshop) -> None:
