@@ -15,10 +15,9 @@ import pytest
 
 from ftops.dataset import parallel
 from ftops.dataset.columns import COLUMNS, Columns, ColumnWriter
-from ftops.dataset.tokens.base import Counting
 from ftops.dataset.rows import Want
 from ftops.dataset.scan import Scan, scan
-from ftops.dataset.tokens.base import Base
+from ftops.dataset.tokens.base import Base, Counting
 
 COUNTING = Counting(Base(tokenizer="o200k_base"), Path("none"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,12 +14,12 @@ from ftops.dataset.whole.likeness import Reader, likeness, template_of
 from ftops.dataset.whole.runs import SHARED_PROMPT_MAX, sorted_with_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from ftops.dataset.columns import Column, Columns
-    from ftops.dataset.whole.likeness import ReadRow
+    from ftops.dataset.whole.likeness import ReadRow, Template
     from ftops.dataset.whole.uses import FileUse
 
 UNREAD_AGREEING_MIN: Final = 14
@@ -140,12 +141,20 @@ class _HeldOut:
                 pairs = np.union1d(pairs, (held << 32) | partner[held])
         held, partner = pairs >> 32, pairs & 0xFFFF_FFFF
         alike: dict[int, dict[int, int]] = {}
+        theirs = cache(partial(_reader_of, training))
         for at in np.unique(self.file_of[held]).tolist():
             these = self.file_of[held] == at
             rows, partners = held[these] - self.begins[at], partner[these]
-            if found := _near(self.files[at], rows, training, partners):
+            if found := _near(self.files[at], rows, training, partners, theirs):
                 alike[at] = found
         return alike
+
+
+def _reader_of(training: NamedFile) -> tuple[Reader, Template]:
+    """What reads the rows of a file apart from its template: made once for all that is compared with it."""
+    assert training.read_row is not None
+    template = template_of(training.read_row, np.arange(training.columns.rows))
+    return Reader(training.read_row, template), template
 
 
 class _Lookup:
@@ -173,7 +182,11 @@ class _Lookup:
 
 
 def _near(
-    held_out: NamedFile, rows: NDArray[np.int64], training: NamedFile, partners: NDArray[np.int64]
+    held_out: NamedFile,
+    rows: NDArray[np.int64],
+    training: NamedFile,
+    partners: NDArray[np.int64],
+    reader_of_training: Callable[[], tuple[Reader, Template]],
 ) -> dict[int, int]:
     """Which of the pairs are near duplicates: row of the held-out file → row of the training file."""
     agreement = agreeing(held_out.columns, rows, training.columns, partners)
@@ -183,8 +196,8 @@ def _near(
     near = np.argsort(-agreement, kind="stable")[: int((agreement >= AGREEING_MIN).sum())]
     if not near.size:
         return {}
-    template = template_of(training.read_row, np.arange(training.columns.rows))
-    ours, theirs = Reader(held_out.read_row, template), Reader(training.read_row, template)
+    theirs, template = reader_of_training()
+    ours = Reader(held_out.read_row, template)
     found: dict[int, int] = {}
     misses = 0
     for row, partner in zip(rows[near].tolist(), partners[near].tolist(), strict=True):
