@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ftops.among import History, Used, problems_among
 from ftops.dataset.grader import item_fields
 from ftops.dataset.lengths import cut_problems
-from ftops.dataset.limits import row_count_problems
+from ftops.dataset.limits import row_count_problems, size_problems
 from ftops.dataset.tokens.base import Counting
 from ftops.dataset.whole.uses import FileUse
 from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
@@ -17,6 +17,7 @@ from ftops.examine import Reading, Source
 from ftops.lockfile import DataFile
 from ftops.plan.cost import Cost, training_cost
 from ftops.project import open_inside
+from ftops.remote.profiles import profile
 from ftops.subjects import UNKNOWN_BASE, bases_of, epochs_of, examiner_of
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def read_data(
     Raises:
         ProblemsError: With all problems of all files: nothing is uploaded that the provider would refuse.
     """
-    examiner = examiner_of(project)
+    examiner, most_bytes = examiner_of(project), profile(project.target.profile).file_bytes_max
     found: list[tuple[_Named, Examined]] = []
     # Each problem once, in the order of the specs, however many specs share a file.
     problems: dict[Diagnostic, None] = {}
@@ -111,7 +112,8 @@ def read_data(
         path = each.source.path
         cut = cut_problems(examined.cut, examined.lengths, path, each.model)
         rows = row_count_problems(examined.rows, path=path, method=each.reading.method, use=each.use)
-        problems |= dict.fromkeys(_heeded((*examined.problems, *cut, *rows), each.spec))
+        size = size_problems(examined.bytes, path=path, most=most_bytes)
+        problems |= dict.fromkeys(_heeded((*examined.problems, *cut, *rows, *size), each.spec))
     examiner.save()
     if not any(problem.severity is Severity.ERROR for problem in problems):
         problems |= dict.fromkeys(problems_among(examiner, _used(found), History(project.root, recorded)))

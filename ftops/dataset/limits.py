@@ -38,6 +38,22 @@ TOO_MANY_ROWS = Fault(
 )
 
 
+TOO_LARGE = Fault(
+    code="data-file-too-large",
+    meaning="A data file is larger than the provider takes.",
+    why="OpenAI takes files of up to 512 MB at once and 8 GB in parts, Azure and Nebius 5 GB",
+    fix="leave rows out, best by a random choice: a sample of that size trains as well",
+    applies_to="files of a project, by the target's profile",
+)
+
+
+def size_problems(size: int, *, path: str, most: int) -> tuple[Diagnostic, ...]:
+    """Check the size of a file, in bytes, against what its target takes at most."""
+    if size <= most:
+        return ()
+    return (TOO_LARGE.at(Place(path=path), f"file has {size:,} bytes, and the target takes at most {most:,}"),)
+
+
 def row_count_problems(rows: int, *, path: str, method: str, use: Use) -> tuple[Diagnostic, ...]:
     """Check the number of rows in a file that is not empty, which is the scan's to say.
 

@@ -26,6 +26,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     models: tuple[str, ...] = ()
     poll_seconds: float
     upload_bytes_max: int
+    file_bytes_max: int
     aliases: dict[str, str] = {}
     bases: dict[str, Base] = {}
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ftops.dataset import lines
 from ftops.dataset.formats import format_breaches
-from ftops.dataset.limits import row_count_problems
+from ftops.dataset.limits import row_count_problems, size_problems
 from ftops.dataset.lines import ROW_BYTES_MAX, read_blocks
 from ftops.dataset.plain import is_plain_chat, is_plain_preference
 from ftops.dataset.rows import PROBLEMS_MAX
@@ -395,3 +395,9 @@ def test_more_rows_with_images_than_a_provider_takes_are_told() -> None:
     )
     assert codes(row * 100) == []
     assert codes(row * 50_001) == ["data-too-many-images"]
+
+
+def test_a_file_that_is_larger_than_the_target_takes_is_refused_before_it_is_uploaded() -> None:
+    assert size_problems(8_000_000_000, path="data.jsonl", most=8_000_000_000) == ()
+    (problem,) = size_problems(8_000_000_001, path="data.jsonl", most=8_000_000_000)
+    assert (problem.code, problem.severity) == ("data-file-too-large", Severity.ERROR)
