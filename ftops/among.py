@@ -206,10 +206,9 @@ def _earlier(examiner: Examiner, olds: Iterable[_Old], root: Path, stack: ExitSt
 
 def _row_reader(source: Source, columns: Columns) -> Callable[[int], bytes]:
     """Read single rows again; the file is opened for each, so that many files can be looked at."""
-    offsets, sizes = columns.read("offset"), columns.read("size")
 
     def read_row(row: int) -> bytes:
         with source.open() as stream:
-            return os.pread(stream.fileno(), int(sizes[row]), int(offsets[row]))
+            return os.pread(stream.fileno(), columns.value("size", row), columns.value("offset", row))
 
     return read_row

@@ -194,10 +194,8 @@ def unchanged(stream: BinaryIO, path: str) -> Iterator[None]:
 def _examined(stream: BinaryIO, source: Source, reading: Reading, found: Scan, columns: Columns) -> Examined:
     from ftops.dataset.whole.check import whole_problems  # noqa: PLC0415  # only where a file is read
 
-    offsets, sizes = columns.read("offset"), columns.read("size")
-
     def read_row(row: int) -> bytes:
-        return os.pread(stream.fileno(), int(sizes[row]), int(offsets[row]))
+        return os.pread(stream.fileno(), columns.value("size", row), columns.value("offset", row))
 
     whole = whole_problems(columns, source.path, read_row)
     counts = dict(found.counts)

@@ -9,6 +9,7 @@ a row can tell that it is there, so columns stay in the cache folder and are nev
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
@@ -115,19 +116,30 @@ class Columns:
         if magic != _MAGIC or begin != self.rows * sum(_ROW_BYTES.values()):
             raise ValueError("no columns, or not all of them")
         stream.seek(begin)
-        self._groups = np.frombuffer(stream.read(4 * groups), dtype="<u4").tolist()
+        self._groups: list[int] = np.frombuffer(stream.read(4 * groups), dtype="<u4").tolist()
+        self._firsts = list(accumulate(self._groups, initial=0))[:-1]
+        self._begins = [first * sum(_ROW_BYTES.values()) for first in self._firsts]
         self._stream = stream
 
     def read(self, name: str) -> Column:
         """Read a whole column; one row a row, and `sketch` with SKETCH_WIDTH values in each."""
         kind, width = COLUMNS[name]
-        parts, begin = [], 0
-        for rows in self._groups:
+        values: Column = np.empty((self.rows, width), dtype=kind)
+        into, at = values.data.cast("B") if self.rows else memoryview(b""), 0
+        for rows, begin in zip(self._groups, self._begins, strict=True):
             self._stream.seek(begin + rows * _START[name])
-            parts.append(self._stream.read(rows * _ROW_BYTES[name]))
-            begin += rows * sum(_ROW_BYTES.values())
-        values: Column = np.frombuffer(b"".join(parts), dtype=kind)
-        return values.reshape(-1, width) if width > 1 else values
+            part = self._stream.read(rows * _ROW_BYTES[name])
+            into[at : at + len(part)] = part
+            at += len(part)
+        values.flags.writeable = False
+        return values if width > 1 else values[:, 0]
+
+    def value(self, name: str, row: int) -> int:
+        """Read one value of a column that has one a row."""
+        group = bisect_right(self._firsts, row) - 1
+        size, place = self._groups[group], row - self._firsts[group]
+        self._stream.seek(self._begins[group] + size * _START[name] + place * _ROW_BYTES[name])
+        return int(np.frombuffer(self._stream.read(_ROW_BYTES[name]), dtype=COLUMNS[name][0])[0])
 
     def take(self, name: str, rows: NDArray[np.int64]) -> Column:
         """Read a column of some *rows* only, given by their positions from 0: the result is in the order of these."""

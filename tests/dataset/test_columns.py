@@ -41,6 +41,8 @@ def test_what_was_written_in_groups_is_read_as_whole_columns(sizes: list[int], s
     for name in COLUMNS:
         expected = np.concatenate([each[name] for each in groups]) if any(sizes) else np.zeros(0)
         assert np.array_equal(columns.read(name).ravel(), expected.ravel())
+        if COLUMNS[name][1] == 1:
+            assert [columns.value(name, row) for row in range(columns.rows)] == columns.read(name).tolist()
 
 
 @pytest.mark.parametrize("cut", [1, 7, 16, 40])
