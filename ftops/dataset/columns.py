@@ -125,11 +125,11 @@ class Columns:
         """Read a whole column; one row a row, and `sketch` with SKETCH_WIDTH values in each."""
         kind, width = COLUMNS[name]
         values: Column = np.empty((self.rows, width), dtype=kind)
-        into, at = values.data.cast("B") if self.rows else memoryview(b""), 0
+        flat, at = values.view(np.uint8).reshape(-1), 0
         for rows, begin in zip(self._groups, self._begins, strict=True):
             self._stream.seek(begin + rows * _START[name])
             part = self._stream.read(rows * _ROW_BYTES[name])
-            into[at : at + len(part)] = part
+            flat[at : at + len(part)] = np.frombuffer(part, np.uint8)
             at += len(part)
         values.flags.writeable = False
         return values if width > 1 else values[:, 0]
