@@ -182,21 +182,24 @@ class _Reader:
         for line in np.flatnonzero(~is_simple).tolist():
             self._look_closely(block.content[starts[line] : ends[line]], line, block.offset + int(starts[line]))
         if simple and texts and self._want.counting:
-            for line in self._suspects(block.content, simple, texts):
+            for line in self._suspects(block.content, starts, ends, simple, texts):
                 content = block.content[starts[line] : ends[line]]
                 self._heed(said_in(orjson.loads(content), "chat"), content, line)
         if simple and len(simple.lines) and simple.lines[0] < self._told_by:
             self.part.format = "chat"
 
-    def _suspects(self, content: bytes, simple: Simple, texts: Encoded) -> list[int]:
+    def _suspects(self, content: bytes, starts: Numbers, ends: Numbers, simple: Simple, texts: Encoded) -> list[int]:
         """Lines of simple rows that heuristics are worth their time on."""
         from ftops.dataset.clues import suspects  # noqa: PLC0415  # only a full check needs them
 
+        found = set(simple.lines[suspects(texts.content, texts.ends[simple.ends - 1])].tolist())
         if len(simple.lines) < self.part.lines or has_other_keys(content, simple, texts):
-            has_twice = content.count(b'"role"') + content.count(b'"content"') > 2 * len(simple.texts)
-            if has_twice:
-                return list(simple.lines)
-        return list(simple.lines[suspects(texts.content, texts.ends[simple.ends - 1])])
+            # Some row has other keys, or this one has one twice, which its text alone does not tell.
+            for line, messages in zip(simple.lines.tolist(), (simple.ends - simple.begins).tolist(), strict=True):
+                row = content[starts[line] : ends[line]]
+                if row.count(b'"role"') + row.count(b'"content"') > 2 * messages:
+                    found.add(line)
+        return sorted(found)
 
     def _columns(
         self, simple: Simple | None, texts: Encoded | None, starts: Numbers, ends: Numbers, offset: int

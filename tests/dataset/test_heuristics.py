@@ -340,3 +340,11 @@ def test_any_text_can_be_looked_at_and_masked(text: str) -> None:
     if found:
         assert suspect_rows(row(text)) or {fault.code for fault, _ in found} == {"data-open-fence"}
     assert masked(masked(text)) == masked(text)
+
+
+def test_a_key_that_stands_twice_is_told_of_its_own_row_alone_among_rows_of_every_kind() -> None:
+    twice = b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","content":"c"}]}'
+    tools = orjson.dumps({**row("Fine."), "parallel_tool_calls": True, "tools": [], "functions": []})
+    lines = [orjson.dumps(row("Fine, number 1.")), twice, tools, orjson.dumps(row("Fine, number 2."))]
+    found = scan(io.BytesIO(b"\n".join(lines)), "data.jsonl", "supervised", counting=COUNTING)
+    assert [each.place.line for each in found.problems if each.place and each.code == "data-duplicate-key"] == [2]
