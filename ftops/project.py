@@ -37,6 +37,7 @@ SPEC_ENDINGS = (".yaml", ".yml")
 SPEC_BYTES_MAX = 1024 * 1024
 """One more byte is read, so that the parser can say that a file is too large."""
 READ_BYTES = 1024 * 1024
+MISSING_FIX = "write the file, or correct the path: paths in a spec are relative to the spec's own folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +211,7 @@ def is_utf8(path: str) -> bool:
 
 def _cannot_list(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
-        raise ProblemsError(_unreadable(Path(error.filename).name, error))
+        raise ProblemsError(unreadable(Path(error.filename).name, error))
 
 
 def _read_spec(root: Path, path: str, cache: FileCache[Declared]) -> Declared:
@@ -261,7 +262,7 @@ def open_inside(root: Path, path: str) -> Iterator[BinaryIO]:
         # O_NONBLOCK: a FIFO is seen to be one instead of being waited for.
         stream = os.fdopen(os.open(real, os.O_RDONLY | os.O_NONBLOCK), "rb")
     except (OSError, RuntimeError) as error:
-        raise ProblemsError(_unreadable(path, error)) from None
+        raise ProblemsError(unreadable(path, error)) from None
     with stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise ProblemsError(_not_a_file(path))
@@ -282,13 +283,11 @@ def _with_source(root: Path, problem: Diagnostic) -> Diagnostic:
     return replace(problem, place=replace(place, source=source))
 
 
-def _unreadable(path: str, error: Exception) -> Diagnostic:
+def unreadable(path: str, error: Exception, *, if_missing: str = MISSING_FIX) -> Diagnostic:
+    """A file that is not there, for which *if_missing* is the remedy, or that cannot be read."""
     if isinstance(error, FileNotFoundError):
         return Diagnostic(
-            code="file-missing",
-            summary=f"`{path}` does not exist",
-            place=Place(path=path),
-            fix="write the file, or correct the path: paths in a spec are relative to the spec's own folder",
+            code="file-missing", summary=f"`{path}` does not exist", place=Place(path=path), fix=if_missing
         )
     return Diagnostic(
         code="file-unreadable",

@@ -217,20 +217,9 @@ def _cannot_list(error: OSError) -> None:
 
 
 def _unreadable(path: str, error: OSError) -> Diagnostic:
-    if isinstance(error, FileNotFoundError):
-        return Diagnostic(
-            code="file-missing",
-            summary=f"`{path}` does not exist",
-            place=Place(path=path),
-            fix="correct the path; it is taken from the folder that you are in",
-        )
-    return Diagnostic(
-        code="file-unreadable",
-        summary=f"`{path}` cannot be read",
-        place=Place(path=path),
-        why=(error.strerror or str(error)).lower(),
-        fix="make it an ordinary file that you may read",
-    )
+    from ftops.project import unreadable  # noqa: PLC0415  # only where something is wrong
+
+    return unreadable(path, error, if_missing="correct the path; it is taken from the folder that you are in")
 
 
 def _not_a_file(path: str) -> Diagnostic:

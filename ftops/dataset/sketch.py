@@ -19,11 +19,10 @@ import numpy as np
 from ftops.dataset.columns import SKETCH_WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from ftops.dataset.said import Said
 
 SHINGLE_BYTES: Final = 8
 ANCHORED_MIN: Final = 6
@@ -39,11 +38,6 @@ _BIN: Final = np.uint64(0xBF58_476D_1CE4_E5B9)
 _STEP: Final = 0x85EB_CA6B
 _BIN_SHIFT: Final = np.uint64(64 - (SKETCH_WIDTH - 1).bit_length())
 assert SKETCH_WIDTH & (SKETCH_WIDTH - 1) == 0, "bins are told by whole bits"
-
-
-def text_of(said: Iterable[Said]) -> str:
-    """Give the text of a row that sketches are made of: all that is said, without system and developer messages."""
-    return "\n".join(each.text for each in said if each.role not in {"system", "developer"})
 
 
 def sketches(texts: Sequence[str]) -> NDArray[np.uint32]:
