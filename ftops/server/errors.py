@@ -5,6 +5,9 @@ Wording and codes are the real API's where they are known (reference of 2026-11-
 
 from __future__ import annotations
 
+import errno
+import sqlite3
+
 
 class ApiError(Exception):
     """An answer other than 200."""
@@ -63,3 +66,12 @@ def too_large(message: str) -> ApiError:
 
 def server_error(message: str = "The server had an error while processing your request. Sorry about that!") -> ApiError:
     return ApiError(500, message, kind="server_error")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the machine had no room for what was to be written, be it a file or a row."""
+    if isinstance(error, sqlite3.Error):
+        # Only for ENOSPC SQLite says that the disk is full; a quota's end is an I/O error to it.
+        code = getattr(error, "sqlite_errorcode", None)
+        return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

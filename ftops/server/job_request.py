@@ -51,7 +51,7 @@ def read_job_request(fields: Fields, chance: Random) -> JobRequest:
     validation_file = fields.text("validation_file", least=1)
     suffix = fields.text("suffix", least=1, most=64)
     seed = fields.whole("seed", least=0, most=MAX_SEED)
-    metadata = fields.labels("metadata", most=16, key_length=64, value_length=512)
+    metadata = read_labels(fields)
     if fields.items("integrations", most=5):
         raise bad_request("This server reports to no other services.", param="integrations", code="unsupported_value")
     method, hyperparameters = _method(fields.within("method"), fields.within("hyperparameters"))
@@ -66,6 +66,15 @@ def read_job_request(fields: Fields, chance: Random) -> JobRequest:
         method=method,
         hyperparameters=hyperparameters,
     )
+
+
+def read_labels(fields: Fields) -> dict[str, str] | None:
+    """The metadata: as much as a job may have, and a list of jobs may ask for.
+
+    Raises:
+        ApiError: It is too much or too long, or no map of texts (400).
+    """
+    return fields.labels("metadata", most=16, key_length=64, value_length=512)
 
 
 def _method(fields: Fields | None, legacy: Fields | None) -> tuple[Method, dict[str, Value]]:

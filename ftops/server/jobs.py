@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -9,17 +11,17 @@ import orjson
 
 from ftops.server import files, models
 from ftops.server.errors import ApiError, bad_request, no_such_job
+from ftops.server.fields import Fields
 from ftops.server.ids import ORGANISATION_ID
-from ftops.server.job_request import HYPERPARAMETERS, JobRequest, Value, read_job_request
+from ftops.server.job_request import HYPERPARAMETERS, JobRequest, Value, read_job_request, read_labels
 from ftops.server.pages import listed, page
 from ftops.server.state import link
 from ftops.server.training_data import JobError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from ftops.server.fields import Fields
     from ftops.server.state import State
 
 ACTIVE: Final = ("validating_files", "queued", "running", "pausing")
@@ -63,8 +65,7 @@ def create(state: State, fields: Fields) -> dict[str, object]:
     request = read_job_request(fields, state.chance)
     model = models.resolve_for_training(state, request.model)
     job_id = state.new_id("ftjob-")
-    _hold_data(state, job_id, request)
-    with state.database.transaction():
+    with _held_data(state, job_id, request), state.database.transaction():
         _check_room(state, model)
         state.database.insert(
             "jobs",
@@ -81,8 +82,9 @@ def create(state: State, fields: Fields) -> dict[str, object]:
     return retrieve(state, job_id)
 
 
-def _hold_data(state: State, job_id: str, request: JobRequest) -> None:
-    """Link the data into the folder of the run, before the job is there."""
+@contextmanager
+def _held_data(state: State, job_id: str, request: JobRequest) -> Iterator[None]:
+    """The data linked into the folder of the run, before the job is there; gone again if the job never comes."""
     wanted = {"training_file": (request.training_file, TRAINING_FILE)}
     if request.validation_file is not None:
         wanted["validation_file"] = (request.validation_file, VALIDATION_FILE)
@@ -97,8 +99,13 @@ def _hold_data(state: State, job_id: str, request: JobRequest) -> None:
             )
     folder = state.run(job_id)
     folder.mkdir(mode=0o700)
-    for file_id, name in wanted.values():
-        link(state.blob(file_id), folder / name)
+    try:
+        for file_id, name in wanted.values():
+            link(state.blob(file_id), folder / name)
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _check_room(state: State, model: str) -> None:
@@ -142,21 +149,19 @@ def first_job(state: State, statuses: Sequence[str]) -> Job | None:
 
 def list_page(state: State, query: Mapping[str, str]) -> dict[str, object]:
     """A page of jobs, newest first; `metadata[key]=value` parameters are all to hold, `metadata=null` means none."""
-    conditions, values = ["1"], []
+    wanted = {name[9:-1]: text for name, text in query.items() if name.startswith("metadata[") and name.endswith("]")}
+    read_labels(Fields({"metadata": wanted}))
+    conditions = ["EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = ? AND value = ?)"] * len(wanted)
     if query.get("metadata") == "null":
         conditions.append("metadata IS NULL")
-    for name, value in query.items():
-        if name.startswith("metadata[") and name.endswith("]"):
-            conditions.append("EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = ? AND value = ?)")
-            values += [name[len("metadata[") : -1], value]
     found = page(
         state.database,
         "jobs",
         query,
         limit=20,
         most=100,
-        condition=" AND ".join(conditions),
-        values=tuple(values),
+        condition=" AND ".join(conditions) or "1",
+        values=tuple(text for label in wanted.items() for text in label),
     )
     return listed(found, lambda row: spell(parse_job(row)))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 import orjson
 from starlette.responses import Response
 
-from ftops.server.errors import ApiError, server_error
+from ftops.server.errors import ApiError, is_disk_full, server_error
 
 if TYPE_CHECKING:
     from starlette.exceptions import HTTPException
@@ -47,6 +46,4 @@ async def on_disconnect(_: Request, __: Exception) -> Response:
 
 async def on_failure(_: Request, error: Exception) -> Response:
     """A bug, or the machine's trouble; the traceback is in the server's log."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return refusal(server_error("The server's disk is full: nothing was saved."))
-    return refusal(server_error())
+    return refusal(server_error("The server's disk is full: nothing was saved.") if is_disk_full(error) else server_error())
