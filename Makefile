@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_MANAGED_PYTHON := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check bench fix
+.PHONY: help demo test test-slow test-all check bench fuzz fix
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,11 @@ bench: .venv/.synced ## Measure against the promised bounds, beside their yardst
 	@failed=0; for script in plan startup data server refresh app_reviews; do \
 		$(BIN)/python -m bench.$$script || failed=1; \
 	done; exit $$failed
+
+# TARGET: one of tests/fuzz/targets.py, all of them without it. SECONDS: for each.
+fuzz: .venv/.synced ## Fuzz with coverage, for long: `make fuzz TARGET=spec SECONDS=3600` (Linux)
+	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --frozen --group fuzz --python $(BIN)/python
+	$(BIN)/python -m tests.fuzz $(or $(TARGET),--all) --seconds $(or $(SECONDS),600)
 
 fix: .venv/.synced ## Mend by machine what can be: lint, format
 	$(BIN)/ruff check --fix

@@ -1,0 +1,111 @@
+"""Long, coverage-guided runs: `python -m tests.fuzz spec --seconds 3600`, or `make fuzz TARGET=spec SECONDS=3600`.
+
+Ends with 0 if no promise was broken. An input that broke one is kept in `.fuzz/`: it becomes a test. What a run learnt
+stays there as well; `--keep` makes the committed corpus of it, the smallest that reaches as much of the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+from tempfile import TemporaryDirectory
+
+INPUT_SECONDS_MAX = 20
+"""For one input, on a machine with other work; libFuzzer counts anything longer as a finding."""
+MEMORY_MEGABYTES_MAX = 2048
+"""Of the process, with coverage and the corpus in it."""
+CORPUS_FILES_MAX = 100
+CORPUS_BYTES_MAX = 200_000
+"""Of each committed corpus, so that cloning and the suite stay quick."""
+HERE = Path(__file__).parent
+WORK = HERE.parents[1] / ".fuzz"
+
+
+def main() -> None:
+    arguments = _arguments()
+    if arguments.all:
+        sys.exit(_each(arguments.seconds))
+    learnt = WORK / arguments.target
+    learnt.mkdir(parents=True, exist_ok=True)
+    if arguments.keep:
+        _keep(arguments.target, learnt)
+    else:
+        _fuzz(arguments.target, learnt, [f"-max_total_time={arguments.seconds}"])
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("target", nargs="?", help="of tests/fuzz/targets.py")
+    parser.add_argument("--all", action="store_true", help="every target, one after another")
+    parser.add_argument("--seconds", type=int, default=600, help="for each target")
+    parser.add_argument("--keep", action="store_true", help="renew the committed corpus, and fuzz nothing")
+    arguments = parser.parse_args()
+    if bool(arguments.target) == arguments.all:
+        parser.error("name one target, or say --all")
+    return arguments
+
+
+def _each(seconds: int) -> int:
+    """Run every target in a process of its own; 1 if any broke a promise."""
+    from tests.fuzz.targets import TARGETS  # noqa: PLC0415  # a single target is imported under instrumentation
+
+    codes = [subprocess.call([sys.executable, "-m", "tests.fuzz", name, "--seconds", str(seconds)]) for name in TARGETS]
+    return int(any(codes))
+
+
+def _fuzz(name: str, learnt: Path, options: list[str]) -> None:
+    """Run libFuzzer in this process, which ends with it."""
+    import atheris  # noqa: PLC0415  # only on Linux, and nothing else here needs it
+
+    with atheris.instrument_imports(include=["ftops"], enable_loader_override=False):
+        import ftops  # noqa: PLC0415
+        from tests.fuzz.targets import TARGETS  # noqa: PLC0415
+
+        # What commands import where they use it, too: coverage counts only what was imported in here.
+        for module in walk_packages(ftops.__path__, "ftops."):
+            if not module.name.startswith(("ftops.server", "ftops.__main__")):
+                import_module(module.name)
+    target = TARGETS[name]
+    with TemporaryDirectory(prefix="fuzz-seeds-") as seeds:
+        for number, seed in enumerate(target.seeds):
+            Path(seeds, str(number)).write_bytes(seed)
+        limits = [
+            f"-timeout={INPUT_SECONDS_MAX}",
+            f"-rss_limit_mb={MEMORY_MEGABYTES_MAX}",
+            f"-max_len={target.bytes_max}",
+            f"-artifact_prefix={WORK}/{name}-",
+            "-print_final_stats=1",
+        ]
+        words = HERE / "words" / f"{name}.dict"
+        if words.exists():
+            limits.append(f"-dict={words}")
+        corpus = HERE / "corpus" / name
+        folders = [str(learnt), seeds, *([str(corpus)] if corpus.exists() else [])]
+        atheris.Setup([sys.argv[0], *limits, *options, *folders], target.run)
+        atheris.Fuzz()
+
+
+def _keep(name: str, learnt: Path) -> None:
+    """Write the smallest corpus that reaches what *learnt* reaches, as far as the limits allow; largest reach first."""
+    corpus = HERE / "corpus" / name
+    with TemporaryDirectory(prefix="fuzz-kept-") as kept:
+        code = f"from pathlib import Path; from tests.fuzz.__main__ import _fuzz; _fuzz({name!r}, Path({kept!r}), "
+        subprocess.run([sys.executable, "-c", f"{code}['-merge=1', {str(learnt)!r}])"], check=True)
+        found = sorted(Path(kept).iterdir(), key=lambda path: (path.stat().st_size, path.name))
+        corpus.mkdir(parents=True, exist_ok=True)
+        for old in corpus.iterdir():
+            old.unlink()
+        size = 0
+        for path in found[:CORPUS_FILES_MAX]:
+            size += path.stat().st_size
+            if size > CORPUS_BYTES_MAX:
+                break
+            (corpus / path.name).write_bytes(path.read_bytes())
+
+
+if __name__ == "__main__":
+    main()
