@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ftops.create import Creator, Ledger, SlotsFullError
+from ftops.create import BUSY, Creator, LaterError, Ledger
 from ftops.diagnostics import Diagnostic
 from ftops.lockfile import forgotten, with_generation, with_outcome
-from ftops.plan.changes import Change, Kind, Outcome
+from ftops.plan.changes import PAID, Change, Kind, Outcome
 from ftops.plan.desired import model_of
 from ftops.plan.generations import begun, ended, with_choice
 from ftops.plan.observed import UNFINISHED, JobSeen, State, state_of
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 OF_ONE_MODEL = frozenset({"remote-refused", "remote-not-found", "remote-file"})
 """Failures of a call that say nothing about the next model's."""
+WAITS_FOR = {
+    BUSY: "waits for a free slot",
+    "claim-held": "waits for another machine, which is about to create it",
+    "claim-lost": "waits: another machine took it over",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +52,23 @@ class Applier:
         A job that failed keeps none of the others from being tried; a call that failed does, if theirs would too.
 
         Raises:
-            ProblemsError: The record cannot be saved, or the data changed since it was planned.
+            ProblemsError: The record cannot be saved, claims cannot be taken, or the data changed since it was planned.
         """
+        due = tuple(changes)
+        self.creator.claim(change for change in due if change.kind in PAID and not change.waits_for)
+        try:
+            return self._one_by_one(due, tell)
+        finally:
+            self.creator.claimant.settle()
+
+    def _one_by_one(self, changes: Iterable[Change], tell: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
         outcomes: list[Outcome] = []
         for change in changes:
             stops = False
             try:
                 outcome = self._carry_out(change)
-            except SlotsFullError as error:
-                outcome = _done(change, "waits for a free slot", waits=True, problem=error.problem)
+            except LaterError as error:
+                outcome = _done(change, WAITS_FOR[error.problem.code], waits=True, problem=error.problem)
             except RemoteError as error:
                 outcome = _done(change, "failed", problem=error.problem)
                 stops = error.problem.code not in OF_ONE_MODEL

@@ -6,8 +6,10 @@ The API has no idempotency key, so that a create is never sent without a look fo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ftops.claims import Key
 from ftops.diagnostics import Diagnostic
 from ftops.lockfile import Entry, Inputs, Intent, Lockfile, with_intent, with_superseded, without_intent
 from ftops.plan.generations import begun
@@ -16,6 +18,10 @@ from ftops.remote.dialect import job_request
 from ftops.remote.errors import Effect, RemoteError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ftops.claimant import Claimant
+    from ftops.claims import Claim
     from ftops.clock import Clock
     from ftops.lockstore import LockStore
     from ftops.plan.changes import Change
@@ -29,8 +35,8 @@ LAG_SECONDS = sum(LOOK_SECONDS)
 BUSY = "remote-busy"
 
 
-class SlotsFullError(RemoteError):
-    """The provider trains as much as it will: no failure, but a reason to come back."""
+class LaterError(RemoteError):
+    """It cannot be created now, but may be later: no failure, but a reason to come back."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,17 +59,39 @@ class Creator:
 
     provider: Provider
     ledger: Ledger
+    claimant: Claimant
     clock: Clock
     commit: str | None
 
+    def claim(self, changes: Iterable[Change]) -> None:
+        """Take the claims on all of *changes* at once.
+
+        Raises:
+            ProblemsError: They cannot be taken now, so nothing may be paid for.
+        """
+        self.claimant.take(map(_key, changes))
+
     def find(self, change: Change) -> JobSeen | None:
-        """The job that *change* would make, if it exists; after an interrupted create, with patience for the list."""
-        want = change.wanted
+        """The job that *change* would make, if it exists; after an interrupted create, with patience for the list.
+
+        Raises:
+            LaterError: Another machine is about to create it; the promise is kept in the record.
+        """
+        want, key = change.wanted, _key(change)
         intent = self.ledger.entry(want.name).intent
         if intent and intent.digest != want.digest:
             self.settle(want.name)
-        sent = intent if intent and intent.digest == want.digest else None
-        return self._patiently(want.name, want.digest, change.attempt, sent)
+        if claim := self.claimant.held_by_another(key):
+            if claim.job and (job := self.provider.find_job(claim.job)):
+                return job
+            self.promise(change)
+            raise LaterError(_claimed(want.name, claim), effect=Effect.NO)
+        is_begun = intent is not None and intent.digest == want.digest and bool(intent.request)
+        patient = is_begun or self.claimant.is_inherited(key)
+        found = self._look_for(want.name, want.digest, change.attempt, patient=patient)
+        if found:
+            self.claimant.made(key, found.id)
+        return found
 
     def create(self, change: Change, inputs: Inputs, model: str) -> JobSeen:
         """Note the intent, then create the job.
@@ -74,27 +102,40 @@ class Creator:
             model: The provider's id of the model to start from.
 
         Raises:
-            SlotsFullError: It waits for a slot; the promise is kept in the record.
+            LaterError: No slot is free, or its claim was lost; the promise is kept in the record.
             RemoteError: It was refused; or it is not known whether it was made, and the intent stays.
         """
-        want = change.wanted
+        want, key = change.wanted, _key(change)
         labels = Labels(spec=want.name, digest=want.digest, attempt=change.attempt, repo=self.provider.repo)
         request = job_request(inputs, model=model, profile=self.provider.profile, labels=labels)
+        if not self.claimant.still_holds(key):
+            raise self._put_off(change, _lost(want.name))
         self._note(want, inputs, request, change.attempt)
+        self.claimant.sent(key)
         try:
-            return self.provider.create_job(request)
+            job = self.provider.create_job(request)
         except RemoteError as error:
-            if error.problem.code == BUSY:
-                self._note(want, want.inputs, {}, change.attempt)
-                raise SlotsFullError(error.problem, effect=error.effect, status=error.status) from None
             if error.effect is Effect.NO:
+                self.claimant.not_sent(key)
+                if error.problem.code == BUSY:
+                    raise self._put_off(change, error.problem) from None
                 self.ledger.save(without_intent(self.ledger.lock, want.name), spent=False)
                 raise
-            for seconds in LOOK_SECONDS:
-                self.clock.sleep(seconds)
-                if found := self._look(want.name, want.digest, change.attempt):
-                    return found
-            raise RemoteError(_doubtful(want.name, error.problem), effect=Effect.UNKNOWN, status=error.status) from None
+            job = self._after_doubt(change, error)
+        self.claimant.made(key, job.id)
+        return job
+
+    def _after_doubt(self, change: Change, error: RemoteError) -> JobSeen:
+        """The job of a create of which it is not known whether it was made."""
+        want = change.wanted
+        if found := self._look_for(want.name, want.digest, change.attempt, patient=True):
+            return found
+        raise RemoteError(_doubtful(want.name, error.problem), effect=Effect.UNKNOWN, status=error.status) from None
+
+    def _put_off(self, change: Change, problem: Diagnostic) -> LaterError:
+        """Keep in the record that *change* was agreed to; nothing was sent for it."""
+        self._note(change.wanted, change.wanted.inputs, {}, change.attempt)
+        return LaterError(problem, effect=Effect.NO)
 
     def promise(self, change: Change) -> None:
         """Note that *change* was agreed to, so that `reconcile` makes it once it can be made."""
@@ -108,18 +149,20 @@ class Creator:
         intent = self.ledger.entry(name).intent
         if intent is None or not intent.request:
             return
-        if found := self._patiently(name, intent.digest, intent.attempt, intent):
+        if found := self._look_for(name, intent.digest, intent.attempt, patient=True):
             generation = begun(intent.digest, intent.inputs, found, intent=intent, commit=intent.commit)
             self.ledger.save(with_superseded(self.ledger.lock, name, generation))
 
-    def _patiently(self, name: str, digest: str, attempt: int, sent: Intent | None) -> JobSeen | None:
-        """Look; for what may have been *sent* a moment ago, until the list cannot lag behind any more."""
+    def _look_for(self, name: str, digest: str, attempt: int, *, patient: bool) -> JobSeen | None:
+        """Look; if *patient*, for a job that may just have been made, until the list cannot lag behind any more.
+
+        How long ago that was is not asked: clocks differ between machines, and jump.
+        """
         found = self._look(name, digest, attempt)
-        until = sent.started_at + LAG_SECONDS if sent and sent.request else 0
-        for _ in range(LAG_SECONDS):
-            if found or self.clock.now() >= until:
+        for seconds in LOOK_SECONDS if patient else ():
+            if found:
                 break
-            self.clock.sleep(1)
+            self.clock.sleep(seconds)
             found = self._look(name, digest, attempt)
         return found
 
@@ -146,6 +189,30 @@ class Creator:
             commit=self.commit,
         )
         self.ledger.save(with_intent(self.ledger.lock, want.name, intent), spent=False)
+
+
+def _key(change: Change) -> Key:
+    return Key(change.wanted.name, change.wanted.digest, change.attempt)
+
+
+def _claimed(name: str, claim: Claim) -> Diagnostic:
+    until = datetime.fromtimestamp(claim.until, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Diagnostic(
+        code="claim-held",
+        summary=f"`{name}` waits: `{claim.owner}` is about to create its job, or has just done so",
+        why=f"it has claimed that until {until}, so that no two machines pay for one job",
+        fix="`ftops reconcile` goes on with it later; "
+        f"if that command died, `ftops lock release {name}` frees it at once",
+    )
+
+
+def _lost(name: str) -> Diagnostic:
+    return Diagnostic(
+        code="claim-lost",
+        summary=f"the claim on the job of `{name}` was lost before it was created",
+        why="this command took longer than its claim was good for, or somebody released it, and another took it over",
+        fix="`ftops reconcile` goes on with it: it looks for the job first, and creates it only if it is not there",
+    )
 
 
 def _doubtful(name: str, cause: Diagnostic) -> Diagnostic:

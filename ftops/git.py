@@ -20,7 +20,7 @@ _FETCH_NOTHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 
 def head_commit(root: Path) -> str | None:
     """The commit that is checked out; None without git or without a commit."""
-    repo = _repository(root)
+    repo = repository(root)
     if repo is None:
         return None
     with repo:
@@ -34,7 +34,7 @@ def origin_name(root: Path) -> str | None:
     """`owner/name` of the remote `origin`; None if there is none."""
     from configparser import Error  # noqa: PLC0415  # as GitPython below
 
-    repo = _repository(root)
+    repo = repository(root)
     if repo is None:
         return None
     with repo:
@@ -59,7 +59,7 @@ def copy_file(folder: Path, revision: str, path: str, into: IO[bytes]) -> None:
     Raises:
         ProblemsError: There is no such repository, revision or file.
     """
-    repo = _repository(folder)
+    repo = repository(folder)
     if repo is None:
         raise ProblemsError(_no_repository())
     from git.exc import GitCommandError  # noqa: PLC0415  # there, as the repository is
@@ -96,7 +96,8 @@ def _path(url: str) -> str:
         return ""
 
 
-def _repository(root: Path) -> Repo | None:
+def repository(root: Path) -> Repo | None:
+    """The repository that *root* lies in; None if there is none, or no git."""
     try:
         from git import Repo  # noqa: PLC0415  # takes 200 ms: only where something is recorded
         from git.exc import GitError  # noqa: PLC0415

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import shlex
 import stat
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.digest import digest_of, short
 from ftops.lockfile import Lockfile, decode, encode
 from ftops.lockmerge import conflicts, merged
 
@@ -118,6 +120,18 @@ class LockStore:
             if not _locked(file):
                 raise ProblemsError(_held(self.name))
             yield
+
+    def holder(self) -> str:
+        """Who holds the lock now: this machine since it was started, and the file that is locked.
+
+        Two processes of this name never hold it at once, and a checkout that was copied has another: so others may
+        know who claims what, and a command goes on at once with what one before it began here.
+        """
+        held = (self.root / ".ftops" / f"{self.name}.held").stat()
+        machine = platform.node() or "unknown"
+        with suppress(OSError):
+            machine += Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        return f"{platform.node()}/{short(digest_of([machine, held.st_dev, held.st_ino]))}"
 
     def _on_disk(self) -> bytes | None:
         try:

@@ -6,17 +6,20 @@ no harm: the next one starts from what is there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from random import Random
 from typing import TYPE_CHECKING
 
 from ftops.apply import Applier
+from ftops.claimant import Claimant
 from ftops.create import Creator, Ledger
 from ftops.datafiles import read_data
 from ftops.dataset.tokens.base import models_folder
 from ftops.datasets import built_for
 from ftops.diagnostics import Diagnostic, ProblemsError, Severity
 from ftops.git import head_commit, origin_name
+from ftops.gitfile import claims_file
 from ftops.lockfile import Lockfile, broken, verify
 from ftops.lockstore import LockStore, make_state_folder
 from ftops.plan.changes import PAID, Change, Kind
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from ftops.dataset.diff import DataDiff
     from ftops.plan.changes import Outcome
     from ftops.remote.provider import Provider
+    from ftops.shared import SharedFile
 
 ENDED_WITH_CHECKPOINTS = frozenset({State.SUCCEEDED, State.CANCELLED})
 RECONCILED = frozenset({Kind.COLLECT, Kind.ADOPT})
@@ -61,6 +65,7 @@ class World:
     project: Project
     environ: Mapping[str, str]
     clock: Clock
+    chance: Random = field(default_factory=Random)
 
     def store(self) -> LockStore:
         return LockStore(self.project.root, self.project.lock_name, self.project.target.name)
@@ -73,6 +78,14 @@ class World:
         repo = project.config.project or origin_name(project.root) or project.root.name
         state = project.state / "local"
         return connect(project.target, repo=repo, state=state, environ=self.environ, clock=self.clock)
+
+    @cached_property
+    def claims(self) -> SharedFile | None:
+        """Where machines that may pay for the same jobs keep their claims; None if there are no others."""
+        project = self.project
+        if project.target.is_embedded or project.config.claims == "local":
+            return None
+        return claims_file(project.root, project.target.name)
 
 
 def plan(world: World, options: Options, *, refresh: bool = False) -> Plan:
@@ -258,7 +271,8 @@ def _plan(wanted: _Wanted, recorded: Lockfile, observed: Observed | None, option
 def _applier(world: World, provider: Provider, store: LockStore, recorded: Lockfile) -> Applier:
     ledger = Ledger(store=store, lock=recorded)
     commit = head_commit(world.project.root)
-    creator = Creator(provider=provider, ledger=ledger, clock=world.clock, commit=commit)
+    claimant = Claimant(world.claims, owner=store.holder(), clock=world.clock, chance=world.chance)
+    creator = Creator(provider=provider, ledger=ledger, claimant=claimant, clock=world.clock, commit=commit)
     uploader = Uploader(project=world.project, provider=provider)
     return Applier(provider=provider, ledger=ledger, creator=creator, uploader=uploader)
 

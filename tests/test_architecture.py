@@ -17,7 +17,7 @@ DOORS = {
     "click": ("ftops.cli",),
     "duckdb": ("ftops.dataset.builds",),
     "ftfy": ("ftops.dataset",),
-    "git": ("ftops.git",),
+    "git": ("ftops.git", "ftops.gitfile"),
     "httpx": ("ftops.remote",),
     "httpx2": ("ftops.remote",),
     "numpy": ("ftops.dataset", "ftops.server.train"),

@@ -44,7 +44,7 @@ def connect(target: Target, *, repo: str, state: Path, environ: Mapping[str, str
     """
     dialect = profile(target.profile)
     variable = target.api_key.env if target.api_key else dialect.api_key_env
-    if target.profile == "local" and target.base_url is None:
+    if target.is_embedded:
         endpoint = local_endpoint(state, environ, clock)
         url, key = endpoint.url, endpoint.token
     else:

@@ -47,6 +47,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, str] = {}
     """What this target calls the models that specs name."""
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is the server that ftops starts here: its jobs are this checkout's alone."""
+        return self.profile == LOCAL and self.base_url is None
+
 
 class AliasTarget(msgspec.Struct, frozen=True, kw_only=True):
     """One generation of one spec."""
@@ -69,6 +74,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     default_target: str = LOCAL
     targets: dict[str, Target] = msgspec.field(default_factory=_local_only)
     aliases: dict[str, AliasTarget] = {}
+    claims: Literal["git", "local"] = "git"
+    """How machines are kept from paying for the same job: through the git remote, or not, where there is only one."""
 
 
 def parse_config(content: bytes, path: str = "ftops.yaml") -> Config:
@@ -102,6 +109,7 @@ def _config(value: dict[str, Any]) -> Config:
         default_target=value.get("default_target", LOCAL),
         targets=_local_only() | {name: _target(name, target) for name, target in (value.get("targets") or {}).items()},
         aliases={name: _alias(text) for name, text in (value.get("aliases") or {}).items()},
+        claims=value.get("claims", "git"),
     )
 
 
@@ -232,7 +240,11 @@ def _urls(value: dict[str, Any]) -> Iterator[tuple[Path, str]]:
 
 def _without_secrets(problems: Iterable[Diagnostic], secrets: tuple[str, ...]) -> list[Diagnostic]:
     """Blank out whatever is a key or looks like one; letter by letter, so that carets stay where they are."""
-    lines = [line.strip() for secret in secrets for line in secret.splitlines() if line.strip()]
+    problems = list(problems)
+    told = "\n".join(f"{each.summary}\n{each.fix}\n{each.place and each.place.source}" for each in problems)
+    # Only those that a problem shows: there may be very many.
+    shown = {line for secret in secrets for each in secret.splitlines() if (line := each.strip()) and line in told}
+    lines = sorted(shown, key=len, reverse=True)
 
     def blank(text: str) -> str:
         for line in lines:

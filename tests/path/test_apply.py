@@ -83,8 +83,8 @@ def test_a_lost_response_and_a_list_that_lags_is_looked_for_with_patience(team: 
     team.spec("pong")
     team.server.faults(
         {"match": "POST /v1/fine_tuning/jobs", "kind": "lost-response"},
-        # The looks for the plan and for apply, the one before the create, and two after it see nothing.
-        {"match": "GET /v1/fine_tuning/jobs", "kind": "empty-list", "times": 5},
+        # The looks for the plan and for apply, the one before the create, and three after it see nothing.
+        {"match": "GET /v1/fine_tuning/jobs", "kind": "empty-list", "times": 6},
     )
     (outcome,) = team.apply()
     assert outcome.text.startswith("submitted job")

@@ -143,7 +143,7 @@ def test_two_projects_with_an_equal_spec_share_no_job(team: Team) -> None:
 
 def test_the_outcome_of_an_edited_spec_s_doubtful_create_is_kept(team: Team) -> None:
     team.spec("pong")
-    team.server.faults({"match": CREATE, "kind": "lost-response"}, {"match": LIST, "kind": "empty-list", "times": 8})
+    team.server.faults({"match": CREATE, "kind": "lost-response"}, {"match": LIST, "kind": "empty-list", "times": 9})
     (outcome,) = team.apply()
     assert outcome.problem is not None
     assert outcome.problem.code == "create-doubtful"

@@ -1,0 +1,224 @@
+"""A file on a ref of the remote `origin`, replaced by compare-and-swap; neither working tree nor index is touched."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from ftops.diagnostics import Diagnostic, ProblemsError
+from ftops.git import repository
+from ftops.shared import Shared, SharedUnknownError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from git import Repo
+    from git.exc import GitCommandError
+
+REMOTE = "origin"
+SECONDS_MAX = 120
+"""For one call of git: a remote that is silent for longer is gone."""
+# No hook or program that a repository's configuration names is run, and nobody is asked for a password.
+_GIT = ("git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never")
+_ENVIRONMENT = {
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+_FTOPS = {
+    "GIT_AUTHOR_NAME": "ftops",
+    "GIT_AUTHOR_EMAIL": "ftops@localhost",
+    "GIT_COMMITTER_NAME": "ftops",
+    "GIT_COMMITTER_EMAIL": "ftops@localhost",
+}
+_RACES = ("stale info", "fetch first", "non-fast-forward", "update ref", "lock ref", "already exists", "old value")
+"""What git says of a ref that somebody else was faster to change, in its own words and in a server's."""
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitFile:
+    """One file on a ref of the remote."""
+
+    root: Path
+    """Any folder of the repository."""
+    ref: str
+    """In full, such as `refs/heads/main`."""
+    path: str
+    """From the repository's root on."""
+    message: str
+    """Of the commits."""
+    is_branch: bool
+    """Whether each commit goes on from the one before, in the name of whoever runs ftops. Otherwise it stands alone, in
+    the name of ftops: what stood there before is of no use any more."""
+    if_refused: str
+    """What a person can do if the remote lets nobody write there."""
+
+    @property
+    def name(self) -> str:
+        return f"`{self.ref}` of the git remote `{REMOTE}`"
+
+    def read(self) -> Shared:
+        """Look; what is not here yet is fetched.
+
+        Raises:
+            ProblemsError: The remote cannot be reached, or does not let us read.
+        """
+        with self._open() as repo:
+            try:
+                commit = self._newest(repo)
+                return Shared(content=_content(repo, commit, self.path), version=commit) if commit else Shared()
+            except _git_error() as error:
+                raise ProblemsError(_unreachable(self.name, error)) from None
+
+    def _newest(self, repo: Repo) -> str | None:
+        """The commit that the ref stands at, which is here then; None if there is no such ref."""
+        while listed := _git(repo, "ls-remote", "--quiet", REMOTE, self.ref).split():
+            if _has(repo, listed[0]):
+                return listed[0]
+            # It may have gone on since it was listed: then what comes is another commit, and it is listed again.
+            _git(repo, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, self.ref)
+        return None
+
+    def swap(self, old: Shared, content: bytes) -> Shared | None:
+        """Put *content* in the place of *old*.
+
+        Raises:
+            SharedUnknownError: The connection was lost on the way.
+            ProblemsError: The remote does not let us write.
+        """
+        with self._open() as repo:
+            try:
+                commit = self._committed(repo, old.version, content)
+            except _git_error() as error:
+                raise ProblemsError(_unreachable(self.name, error)) from None
+            lease = f"--force-with-lease={self.ref}:{old.version or ''}"
+            try:
+                _git(repo, "push", "--porcelain", "--no-verify", lease, REMOTE, f"{commit}:{self.ref}")
+            except _git_error() as error:
+                self._raise_unless_lost(error)
+                return None
+            return Shared(content=content, version=commit)
+
+    def _committed(self, repo: Repo, old: str | None, content: bytes) -> str:
+        """A commit with *content*; nothing points to it yet."""
+        before = old if self.is_branch else None
+        # Two that write the same in the same second would make the same commit, and both think that they were first.
+        message = self.message if self.is_branch else f"{self.message}\n\n{token_hex(8)}"
+        tree = _tree(repo, before, self.path, _stored(repo, content))
+        with repo.git.custom_environment(**({} if self.is_branch and _has_identity(repo) else _FTOPS)):
+            return _git(repo, "commit-tree", *(("-p", before) if before else ()), "-m", message, tree)
+
+    def _raise_unless_lost(self, error: GitCommandError) -> None:
+        """Return if somebody else was faster; that the remote refuses a push, it says in a line of its own."""
+        told = re.search(r"^!\t.*", _told(error.stdout), re.MULTILINE)
+        if told is None:
+            raise SharedUnknownError(_unreachable(self.name, error)) from None
+        if not any(sign in told[0] for sign in _RACES):
+            raise ProblemsError(_refused(self.name, told[0].rpartition("\t")[2], self.if_refused)) from None
+
+    def _open(self) -> Repo:
+        repo = repository(self.root)
+        assert repo is not None, "a file of a repository that is gone"
+        repo.git.update_environment(**_ENVIRONMENT)
+        return repo
+
+
+def claims_file(root: Path, target: str) -> GitFile | None:
+    """Where claims on the jobs of *target* are kept; None without a repository or without a remote `origin`."""
+    repo = repository(root)
+    if repo is None:
+        return None
+    with repo:
+        if all(remote.name != REMOTE for remote in repo.remotes):
+            return None
+    fix = "allow pushes to `refs/ftops/`; or, if only this machine ever applies, write `claims: local` into ftops.yaml"
+    ref = f"refs/ftops/claims/{target}"
+    message = f"Claims on jobs of {target}"
+    return GitFile(root=root, ref=ref, path="claims.json", message=message, is_branch=False, if_refused=fix)
+
+
+def _git(repo: Repo, *arguments: str, **options: Any) -> str:
+    """Call git; *options* as of GitPython. Raises GitCommandError."""
+    return str(repo.git.execute([*_GIT, *arguments], kill_after_timeout=SECONDS_MAX, **options))
+
+
+def _git_error() -> type[GitCommandError]:
+    from git.exc import GitCommandError  # noqa: PLC0415  # there, as the repository is
+
+    return GitCommandError
+
+
+def _has(repo: Repo, commit: str) -> bool:
+    try:
+        _git(repo, "cat-file", "-e", f"{commit}^{{commit}}")
+    except _git_error():
+        return False
+    return True
+
+
+def _content(repo: Repo, commit: str, path: str) -> bytes | None:
+    """What the file holds at *commit*; None if it is not there."""
+    if not _git(repo, "ls-tree", commit, "--", path):
+        return None
+    with tempfile.TemporaryFile() as file:
+        _git(repo, "cat-file", "blob", f"{commit}:{path}", output_stream=file)
+        file.seek(0)
+        return file.read()
+
+
+def _stored(repo: Repo, content: bytes) -> str:
+    """The name of *content* as an object of the repository; no filter is run over it."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        return _git(repo, "hash-object", "-w", "--stdin", istream=file)
+
+
+def _tree(repo: Repo, commit: str | None, path: str, blob: str) -> str:
+    """The tree of *commit*, or an empty one, with *blob* as *path*; made in an index of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ftops-") as folder,
+        repo.git.custom_environment(GIT_INDEX_FILE=f"{folder}/index"),
+    ):
+        _git(repo, "read-tree", commit or "--empty")
+        _git(repo, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+        return _git(repo, "write-tree")
+
+
+def _has_identity(repo: Repo) -> bool:
+    """Whether git knows in whose name to commit."""
+    try:
+        _git(repo, "var", "GIT_COMMITTER_IDENT")
+        _git(repo, "var", "GIT_AUTHOR_IDENT")
+    except _git_error():
+        return False
+    return True
+
+
+def _told(text: object) -> str:
+    """What git wrote, which GitPython frames with a label and quotes."""
+    return str(text or "").strip().removeprefix("stdout:").removeprefix("stderr:").strip(" '\n")
+
+
+def _unreachable(name: str, error: GitCommandError) -> Diagnostic:
+    words = [line for line in _told(error.stderr).splitlines() if line.strip()] or ["git gives no reason"]
+    return Diagnostic(
+        code="git-unreachable",
+        summary=f"{name} cannot be reached",
+        why=_CREDENTIALS.sub("", words[0])[:200],
+        fix="see that `git push` works here without a question",
+    )
+
+
+def _refused(name: str, words: str, fix: str) -> Diagnostic:
+    return Diagnostic(
+        code="git-refused",
+        summary=f"{name} cannot be written",
+        why=f"the remote says: {_CREDENTIALS.sub('', words)[:200]}",
+        fix=fix,
+    )

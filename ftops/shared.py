@@ -1,0 +1,94 @@
+"""A small file that several machines keep in one place: replaced only by whoever knows what stands there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ftops.diagnostics import Diagnostic, ProblemsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from ftops.clock import Clock
+
+TRIES = 12
+"""How often a swap is tried against others who are faster."""
+PAUSE_SECONDS = (0.05, 5.0)
+"""Between two tries: doubled each time from the first to the second, of which a random part is waited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What stood there at one look; nothing, if both are None."""
+
+    content: bytes | None = None
+    version: str | None = None
+    """Names just this state; a swap holds against it."""
+
+
+class SharedUnknownError(ProblemsError):
+    """A swap whose answer was lost: it may stand, or not."""
+
+
+class SharedFile(Protocol):
+    """Where the file is kept."""
+
+    @property
+    def name(self) -> str:
+        """For people: what and where it is."""
+        ...
+
+    def read(self) -> Shared:
+        """Look.
+
+        Raises:
+            ProblemsError: It cannot be reached.
+        """
+        ...
+
+    def swap(self, old: Shared, content: bytes) -> Shared | None:
+        """Put *content* there, if *old* still stands there; None if it does not.
+
+        Raises:
+            SharedUnknownError: It is not known whether it was put there.
+            ProblemsError: It certainly was not.
+        """
+        ...
+
+
+def update(file: SharedFile, change: Callable[[bytes | None], bytes | None], *, clock: Clock, chance: Random) -> Shared:
+    """Derive the new content from what stands there, as often as others are faster; gives what stands there then.
+
+    Args:
+        file: Where.
+        change: From the content that stands there to the new one; the same bytes to leave it. It may be called several
+            times, also on what it gave before: a swap of which the answer was lost may stand.
+        clock: For waiting between tries.
+        chance: For how long, so that those who met once do not meet again.
+
+    Raises:
+        ProblemsError: It cannot be reached, or others were faster every time.
+    """
+    for number in range(TRIES):
+        seen = file.read()
+        content = change(seen.content)
+        if content is None or content == seen.content:
+            return seen
+        try:
+            if stands := file.swap(seen, content):
+                return stands
+        except SharedUnknownError:
+            if number == TRIES - 1:
+                raise
+        least, most = PAUSE_SECONDS
+        clock.sleep(chance.uniform(0, min(least * 2**number, most)))
+    raise ProblemsError(
+        Diagnostic(
+            code="shared-contended",
+            summary=f"{file.name} could not be changed",
+            why=f"others changed it first, {TRIES} times in a row",
+            fix="run the command again in a minute",
+        )
+    )
