@@ -7,7 +7,7 @@ import http.client
 import subprocess
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 import msgspec
@@ -43,7 +43,7 @@ def local_endpoint(state: Path, environ: Mapping[str, str], clock: Clock) -> End
     if running := _running(state):
         return running
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _starting(state):
             return _running(state) or _start(state, environ, clock)
     except OSError as error:
@@ -52,24 +52,39 @@ def local_endpoint(state: Path, environ: Mapping[str, str], clock: Clock) -> End
 
 def _running(state: Path) -> Endpoint | None:
     try:
-        endpoint = msgspec.json.decode((state / "server.json").read_bytes(), type=Endpoint)
-    except (OSError, msgspec.MsgspecError):
-        return None
-    try:
-        return endpoint if _answers(endpoint) else None
-    except (OSError, ValueError, http.client.HTTPException):
-        # Nobody listens, or what was written down is no address and no token.
+        with (state / "server.json").open("rb") as card:
+            endpoint = msgspec.json.decode(card.read(), type=Endpoint)
+            return endpoint if _answers(endpoint, card) else None
+    except (OSError, ValueError, http.client.HTTPException, msgspec.MsgspecError):
+        # There is no card, nobody listens, or what was written down is no address and no token.
         return None
 
 
-def _answers(endpoint: Endpoint) -> bool:
+def _answers(endpoint: Endpoint, card: BinaryIO) -> bool:
+    """Whether the server that wrote *card* listens there still.
+
+    It holds a lock on the card from after it listens until before it ends. So if the lock is held once the connection
+    is made, the connection is to that server, and not to a stranger who was given the port of one that was killed:
+    only then the token is sent.
+    """
     address = urlsplit(endpoint.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
     try:
+        connection.connect()
+        if not _is_locked(card):
+            return False
         connection.request("GET", f"{address.path}/models", headers={"Authorization": f"Bearer {endpoint.token}"})
         return connection.getresponse().status == http.client.OK
     finally:
         connection.close()
+
+
+def _is_locked(card: BinaryIO) -> bool:
+    try:
+        fcntl.flock(card, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 @contextmanager

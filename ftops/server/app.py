@@ -14,7 +14,7 @@ from ftops.server.bodies import read_value
 from ftops.server.errors import ApiError
 from ftops.server.faults import Faults
 from ftops.server.fields import wrong_type
-from ftops.server.gate import Gate, Traffic
+from ftops.server.gate import Gate, Traffic, is_loopback
 from ftops.server.inference import Inference
 from ftops.server.responses import json_response, on_api_error, on_disconnect, on_failure, on_http_error
 from ftops.server.routes import files, jobs, models
@@ -53,7 +53,12 @@ def create_app(settings: Settings) -> Starlette:
     app.state.inference = Inference(world.state)
     app.state.traffic = Traffic()
     app.add_middleware(
-        Gate, state=world.state, token=settings.token, faults=app.state.faults, traffic=app.state.traffic
+        Gate,
+        state=world.state,
+        token=settings.token,
+        is_local=is_loopback(settings.host),
+        faults=app.state.faults,
+        traffic=app.state.traffic,
     )
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from ftops.server.errors import ApiError, bad_request, too_large
+from ftops.server.errors import ApiError, bad_request, too_large, too_slow
 from ftops.server.fields import Fields, missing, wrong_type
 
 if TYPE_CHECKING:
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
 
     from ftops.server.state import State
 
-MAX_JSON_BYTES: Final = 16 * 1024 * 1024
-_ROOM_FOR_FIELDS: Final = 1024 * 1024
+MAX_JSON_BYTES: Final = 2 * 1024 * 1024
+"""More than the largest context holds; as objects it takes some twenty times as much memory."""
+MAX_JSON_NESTING: Final = 64
+MAX_FORM_FIELDS: Final = 32
+MAX_FORM_FIELD_BYTES: Final = 16 * 1024
+PATIENCE_SECONDS: Final = 30.0
+"""How long a body may take, and beside that so long as it comes at this rate:"""
+LEAST_BYTES_PER_SECOND: Final = 4096
+_ROOM_FOR_FIELDS: Final = MAX_FORM_FIELDS * (MAX_FORM_FIELD_BYTES + 1024)
 """Of a form, beside its file."""
 
 
@@ -32,7 +40,7 @@ async def read_value(request: Request) -> object:
     """The body's JSON, whatever it is.
 
     Raises:
-        ApiError: It is no JSON (400), too large (413), or says to be something else (415).
+        ApiError: It is no JSON (400), too slow (408), too large (413), or says to be something else (415).
     """
     _require_type(request, "application/json")
     body = b"".join([chunk async for chunk in _limited(request, MAX_JSON_BYTES)])
@@ -41,7 +49,22 @@ async def read_value(request: Request) -> object:
     except orjson.JSONDecodeError as error:
         message = f"We could not parse the JSON body of your request: {error}."
         raise bad_request(message, code="invalid_json") from error
+    if _is_nested_deeper(value, MAX_JSON_NESTING):
+        message = f"The JSON body of your request is nested deeper than {MAX_JSON_NESTING} levels."
+        raise bad_request(message, code="invalid_json")
     return value
+
+
+def _is_nested_deeper(value: object, most: int) -> bool:
+    level = [value]
+    for _ in range(most + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
 
 
 async def read_fields(request: Request) -> Fields:
@@ -59,14 +82,23 @@ async def received_file(
     """The form's file called *name*, as a path that may be moved away, its name, and the form's other fields.
 
     Raises:
-        ApiError: It is no form, or has no such file (400), is too large (413), or says to be something else (415).
+        ApiError: It is no form, or has no such file (400), is too slow (408), too large (413), or says to be something
+            else (415).
     """
     _require_type(request, "multipart/form-data")
-    parser = MultiPartParser(request.headers, _limited(request, most + _ROOM_FOR_FIELDS), max_files=1)
+    parser = MultiPartParser(
+        request.headers,
+        _limited(request, most + _ROOM_FOR_FIELDS),
+        max_files=1,
+        max_fields=MAX_FORM_FIELDS,
+        max_part_size=MAX_FORM_FIELD_BYTES,
+    )
     try:
         form = await parser.parse()
-    except MultiPartException as error:
-        raise bad_request(f"We could not parse the form of your request: {error.message}") from error
+        _require_text(form)
+    except (MultiPartException, UnicodeEncodeError) as error:
+        why = error.message if isinstance(error, MultiPartException) else "Its texts are not Unicode."
+        raise bad_request(f"We could not parse the form of your request: {why}") from error
     written = state.incoming()
     try:
         file = form.get(name)
@@ -81,6 +113,17 @@ async def received_file(
     finally:
         written.unlink(missing_ok=True)
         await form.close()
+
+
+def _require_text(form: FormData) -> None:
+    """Whatever character set a form claims, its texts must be such as can be kept.
+
+    Raises:
+        UnicodeEncodeError: One holds half of a surrogate pair.
+    """
+    for name, value in form.multi_items():
+        for text in (name, value.filename if isinstance(value, UploadFile) else value):
+            (text or "").encode()
 
 
 def _copy(file: UploadFile, target: Path) -> None:
@@ -107,13 +150,23 @@ def _fields_of(form: FormData) -> Fields:
 
 
 async def _limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    """The body in chunks, up to *most* bytes in all."""
+    """The body in chunks, up to *most* bytes in all, as long as they come fast enough."""
     length = 0
     announced = request.headers.get("content-length", "")
-    async for chunk in request.stream():
+    chunks = request.stream()
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise too_slow() from None
+        if chunk is None:
+            return
         length += len(chunk)
         if length > most or (announced.isdecimal() and int(announced) > most):
             raise too_large(f"The request is larger than {most} bytes.")
+        deadline += len(chunk) / LEAST_BYTES_PER_SECOND
         yield chunk
 
 

@@ -12,6 +12,14 @@ from ftops.server.fields import Fields, missing, wrong_choice, wrong_type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MAX_MESSAGES: Final = 2048
+MAX_TOOLS: Final = 128
+MAX_ANSWERS: Final = 128
+MAX_STOP_TEXTS: Final = 4
+MAX_STOP_CHARACTERS: Final = 256
+"""Of each: after every token it is looked for in what the model has said."""
+MAX_TOP_LOGPROBS: Final = 20
+
 _ROLES: Final = ("developer", "system", "user", "assistant", "tool", "function")
 _HARMLESS: Final = (
     "logit_bias",
@@ -58,7 +66,7 @@ def read_chat_request(fields: Fields) -> ChatRequest:
         ApiError: One is unknown, missing, wrong or asks for what this server does not have (400).
     """
     model = fields.required_text("model")
-    messages = _messages(fields.items("messages"))
+    messages = _messages(fields.items("messages", most=MAX_MESSAGES))
     is_streamed = bool(fields.flag("stream"))
     options = fields.within("stream_options")
     with_usage = False
@@ -73,14 +81,14 @@ def read_chat_request(fields: Fields) -> ChatRequest:
     request = ChatRequest(
         model=model,
         messages=messages,
-        tools=[*(fields.items("tools", most=128) or []), *(fields.items("functions", most=128) or [])],
+        tools=[*(fields.items("tools", most=MAX_TOOLS) or []), *(fields.items("functions", most=MAX_TOOLS) or [])],
         temperature=1.0 if temperature is None else temperature,
         top_p=1.0 if top_p is None else top_p,
         seed=_seed(fields),
         max_tokens=_max_tokens(fields),
         stop=_stop(fields),
         top_logprobs=_top_logprobs(fields),
-        answers=fields.whole("n", least=1, most=128) or 1,
+        answers=fields.whole("n", least=1, most=MAX_ANSWERS) or 1,
         is_streamed=is_streamed,
         with_usage=with_usage,
     )
@@ -148,17 +156,16 @@ def _max_tokens(fields: Fields) -> int | None:
 
 
 def _stop(fields: Fields) -> list[str]:
-    if fields.is_kind("stop", str):
-        return [fields.required_text("stop")]
-    texts = fields.items("stop", most=4) or []
+    texts = [fields.take("stop")] if fields.is_kind("stop", str) else fields.items("stop", most=MAX_STOP_TEXTS) or []
     for number, text in enumerate(texts):
-        if not isinstance(text, str) or not text:
+        if not isinstance(text, str):
             raise wrong_type(f"stop[{number}]", "a string", text)
+        Fields({"stop": text}).text("stop", least=1, most=MAX_STOP_CHARACTERS)
     return [text for text in texts if isinstance(text, str)]
 
 
 def _top_logprobs(fields: Fields) -> int | None:
-    wanted, top = fields.flag("logprobs"), fields.whole("top_logprobs", least=0, most=20)
+    wanted, top = fields.flag("logprobs"), fields.whole("top_logprobs", least=0, most=MAX_TOP_LOGPROBS)
     if top is not None and not wanted:
         message = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled."
         raise bad_request(message, param="top_logprobs")

@@ -6,6 +6,7 @@ survives the end of the process. The server and its workers write to the same fi
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import ExitStack, contextmanager
 from threading import RLock
@@ -77,6 +78,9 @@ class Database:
         self._durable = False
         with ExitStack() as undo:
             try:
+                # SQLite gives the files beside it, with what is not in it yet, the permissions of this one.
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+                path.chmod(0o600)
                 self._connection = sqlite3.connect(
                     path, isolation_level=None, check_same_thread=False, timeout=_SECONDS_TO_WAIT_FOR_A_WRITER
                 )
@@ -85,7 +89,7 @@ class Database:
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 with self.transaction():
                     self._make_tables()
-            except (sqlite3.DatabaseError, StateError) as error:
+            except (OSError, sqlite3.DatabaseError, StateError) as error:
                 raise StateError(f"`{path}` cannot be used as the server's database: {error}") from error
             undo.pop_all()
 
@@ -97,6 +101,21 @@ class Database:
             for statement in TABLES.split(";"):
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {VERSION}")
+
+    def require_sound(self) -> None:
+        """Look through the whole database, some tens of milliseconds a hundred thousand events.
+
+        Raises:
+            StateError: It is damaged.
+        """
+        try:
+            found = self.value("PRAGMA quick_check(1)")
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+        if found != "ok":
+            raise StateError(
+                f"its database is damaged ({found}): put a copy back, or move the folder away to start anew"
+            )
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
@@ -114,7 +133,7 @@ class Database:
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
-                # SQLite may have rolled back by itself, on a full disk for instance; if not, the next one could not begin.
+                # On a full disk SQLite may have rolled back by itself; if it has not, the next one could not begin.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise

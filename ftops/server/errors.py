@@ -64,6 +64,17 @@ def too_large(message: str) -> ApiError:
     return ApiError(413, message, code="request_too_large")
 
 
+def too_slow() -> ApiError:
+    """The connection ends with it, for the rest of the request may still come."""
+    message = "The request did not come fast enough, and was given up."
+    return ApiError(408, message, code="request_timeout", headers={"connection": "close"})
+
+
+def overloaded() -> ApiError:
+    message = "The server is overloaded: too many requests are under way. Please try again in a moment."
+    return ApiError(503, message, kind="server_error", code="overloaded", headers={"retry-after": "1"})
+
+
 def server_error(message: str = "The server had an error while processing your request. Sorry about that!") -> ApiError:
     return ApiError(500, message, kind="server_error")
 

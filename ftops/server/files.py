@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from ftops.server.errors import bad_request, no_such_file
-from ftops.server.fields import wrong_choice
+from ftops.server.fields import Fields, wrong_choice
 from ftops.server.pages import listed, page
 from ftops.server.state import settle_into
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ftops.server.fields import Fields
     from ftops.server.state import State
 
 PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -23,6 +22,8 @@ PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "e
 RESULTS: Final = "fine-tune-results"
 MAX_BYTES: Final = 512 * 1024 * 1024
 """Of one file by `/files`; larger ones come by `/uploads`."""
+
+MAX_FILENAME_CHARACTERS: Final = 512
 
 _ALIVE: Final = "(expires_at IS NULL OR expires_at > ?)"
 
@@ -44,6 +45,7 @@ def describe(fields: Fields, *, filename: str) -> Description:
         ApiError: The purpose, the name or the expiry is wrong (400).
     """
     purpose = fields.required_text("purpose", choices=PURPOSES)
+    Fields({"filename": filename}).text("filename", most=MAX_FILENAME_CHARACTERS)
     if not filename:
         raise bad_request("Invalid 'file': a file name is needed.", param="file")
     if purpose == "fine-tune" and not filename.endswith(".jsonl"):
@@ -102,10 +104,10 @@ def retrieve(state: State, file_id: str) -> dict[str, object]:
     return spell(_existing(state, file_id))
 
 
-def content(state: State, file_id: str) -> tuple[Path, str]:
-    """Where the bytes of a file lie, and its name."""
+def content(state: State, file_id: str) -> tuple[BinaryIO, sqlite3.Row]:
+    """The bytes of a file, opened, so that they can be read to their end whoever deletes it meanwhile; and its row."""
     row = _existing(state, file_id)
-    return state.blob(file_id), row["filename"]
+    return state.blob(file_id).open("rb"), row
 
 
 def list_page(state: State, query: Mapping[str, str]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What every request passes first: it is noted, must bear the token, and may meet a fault."""
+"""What every request passes first: it is noted, must be meant for us and bear the token, and may meet a fault."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import hmac
 import time
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, Response
@@ -43,10 +45,13 @@ class Traffic:
 class Gate:
     """In front of all routes."""
 
-    def __init__(self, app: ASGIApp, *, state: State, token: str, faults: Faults, traffic: Traffic) -> None:
+    def __init__(
+        self, app: ASGIApp, *, state: State, token: str, is_local: bool, faults: Faults, traffic: Traffic
+    ) -> None:
         self._app = app
         self._state = state
         self._token = token.encode()
+        self._is_local = is_local
         self._faults = faults
         self._traffic = traffic
 
@@ -62,7 +67,8 @@ class Gate:
             self._traffic.idle_since = time.monotonic()
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (refused := self._unauthorised(Headers(scope=scope))) is not None:
+        headers = Headers(scope=scope)
+        if (refused := self._misdirected(headers) or self._unauthorised(headers)) is not None:
             await refusal(refused)(scope, receive, send)
             return
         fault = self._faults.take(scope["method"], scope["path"])
@@ -80,6 +86,17 @@ class Gate:
             case _:
                 await _answer_of(_known(fault))(scope, receive, send)
 
+    def _misdirected(self, headers: Headers) -> ApiError | None:
+        """Where only this machine can call, it calls by a name of this machine.
+
+        Another name is that of a web site which its owner had resolved to this machine, so that a browser takes the
+        server for a part of it (DNS rebinding): such a site could try out tokens.
+        """
+        host = headers.get("host", "localhost")
+        if not self._is_local or is_loopback(_name_of(host)):
+            return None
+        return ApiError(421, f"This server is not at '{host}': ask it at 127.0.0.1 or localhost.", code="wrong_host")
+
     def _unauthorised(self, headers: Headers) -> ApiError | None:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
@@ -96,6 +113,22 @@ class Gate:
             raise ConnectionResetError("the connection was cut, as a test asked for")
         self._traffic.cut(scope["client"])
         await asyncio.sleep(0)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's own, which no other machine can reach."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header, without the port; empty if it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _known(fault: Fault | None) -> Fault:

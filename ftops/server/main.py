@@ -1,6 +1,6 @@
 """Serving over a socket: one server a state folder, found by others through `server.json`, ended when nobody needs it.
 
-`server.json` holds `{"pid", "url", "token", "version"}` while the server listens.
+`server.json` holds `{"pid", "url", "token", "version"}` and is locked while the server listens.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ftops.server.app import create_app
+from ftops.server.connection import MAX_HEAD_BYTES, SECONDS_TO_KEEP_ALIVE, Connection
 from ftops.server.errors import StateError
-from ftops.server.settings import MAX_ACTIVE_JOBS, Settings
+from ftops.server.gate import is_loopback
+from ftops.server.settings import MAX_ACTIVE_JOBS, TOKEN_VARIABLE, Settings
 from ftops.server.worker import ROLES, working_alone
 
 if TYPE_CHECKING:
@@ -59,13 +60,14 @@ def main(arguments: Sequence[str]) -> int:
         max_active_jobs=options.max_active_jobs,
         allow_faults=options.allow_faults,
     )
-    token = os.environ.get("FTOPS_SERVER_TOKEN")
+    token = os.environ.get(TOKEN_VARIABLE)
     return serve(replace(settings, token=token) if token else settings)
 
 
 def serve(settings: Settings) -> int:
     """Serve until a signal or long idleness; 0, or 1 if it cannot start, or 3 if another server has the folder."""
     folder = settings.state
+    mask = os.umask(0o077)  # whatever is made in the folder, by workers too, is its owner's only
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _only_server(folder) as is_only:
@@ -76,15 +78,24 @@ def serve(settings: Settings) -> int:
     except (OSError, StateError) as error:
         _say(f"the server cannot run on `{folder}`: {error}")
         return FAILED
+    finally:
+        os.umask(mask)
     return 0
 
 
 def _serve(settings: Settings) -> None:
     with _listener(settings) as listener:
+        address = listener.getsockname()[0]
+        if not is_loopback(address):
+            _say(
+                f"WARNING: it listens on {address}, where other machines can reach it; whoever has the token can use "
+                "it, and reads along unless something in front of it encrypts"
+            )
         app = create_app(settings)
         try:
             with ExitStack() as stack:
-                for role in ROLES:  # none works any more, or only for the instant in which it learns of its end
+                # None of the last server's workers goes on, or only for the instant in which it learns of its end.
+                for role in ROLES:
                     stack.enter_context(working_alone(settings.state, role))
                 app.state.world.recover()
             asyncio.run(_Server(app, settings, listener).serve(sockets=[listener]))
@@ -99,7 +110,10 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11" if settings.allow_faults else "auto",  # whose connections can be cut
+                http=Connection,
+                ws="none",
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+                timeout_keep_alive=SECONDS_TO_KEEP_ALIVE,
                 log_level="warning",
                 access_log=False,
                 lifespan="on",
@@ -108,7 +122,7 @@ class _Server(uvicorn.Server):
         )
         self._app = app
         self._settings = settings
-        self._card = settings.state / "server.json"
+        self._card: _Card | None = None
         host, port = listener.getsockname()[:2]
         self._url = f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
         app.state.traffic.cut = self._cut
@@ -116,17 +130,22 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         card = {"pid": os.getpid(), "url": self._url, "token": self._settings.token, "version": version("ftops")}
-        _write_private(self._card, orjson.dumps(card) + b"\n")
+        self._card = _Card(self._settings.state / "server.json", orjson.dumps(card) + b"\n")
         _say(f"listening on {self._url}, state in `{self._settings.state}`")
 
     async def on_tick(self, counter: int) -> bool:
-        limit = self._settings.idle_exit_seconds
-        if limit is not None and counter % _TICKS_A_SECOND == 0 and self._app.state.traffic.idle_seconds() >= limit:
-            return not self._app.state.world.has_unfinished_jobs()
+        if counter % _TICKS_A_SECOND == 0:
+            if self._card is not None and not self._card.is_there():
+                _say("its `server.json` is gone, so that nobody can find it: it ends, and what is left is for the next")
+                return True
+            limit = self._settings.idle_exit_seconds
+            if limit is not None and self._app.state.traffic.idle_seconds() >= limit:
+                return not self._app.state.world.has_unfinished_jobs()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._card.unlink(missing_ok=True)
+        if self._card is not None:
+            self._card.withdraw()
         await super().shutdown(sockets)
 
     @contextmanager
@@ -139,8 +158,39 @@ class _Server(uvicorn.Server):
 
     def _cut(self, peer: tuple[str, int]) -> None:
         for connection in list(self.server_state.connections):
-            if isinstance(connection, H11Protocol) and connection.client == peer:
+            if isinstance(connection, Connection) and connection.client == peer:
                 connection.transport.abort()
+
+
+class _Card:
+    """`server.json`, locked as long as this process lives and listens: a card that is not locked is a dead server's.
+
+    A client that sees the lock *after* it has connected knows to whom it is about to tell the token: the port was the
+    server's before the lock, and is until after it.
+    """
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self._path = path
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.unlink(missing_ok=True)
+        self._file = os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._file.write(content)
+        self._file.flush()
+        temporary.replace(path)
+
+    def is_there(self) -> bool:
+        """Whether it is still this card that others find."""
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
+
+    def withdraw(self) -> None:
+        """Before the port is given up."""
+        if self.is_there():
+            self._path.unlink(missing_ok=True)
+        self._file.close()
 
 
 @contextmanager
@@ -161,15 +211,6 @@ def _running_server(folder: Path) -> str:
         return f"process {card['pid']} at {card['url']}"
     except (OSError, ValueError, KeyError):
         return "it is just starting or ending"
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    temporary.replace(path)
 
 
 def _listener(settings: Settings) -> socket.socket:

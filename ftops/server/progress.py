@@ -85,10 +85,13 @@ def record_step(state: State, job: Job, report: Stepped, *, estimated_finish: in
 
 
 def record_checkpoint(state: State, job: Job, report: CheckpointSaved) -> None:
-    """Weights that may become a model; the newest of one step counts."""
+    """Weights that may become a model; the newest of one step counts, and the first is progress since any crash."""
     step = report.metrics.step
     with state.database.transaction():
-        state.database.execute("DELETE FROM checkpoints WHERE job = ? AND step = ? AND model IS NULL", job.id, step)
+        if not state.database.execute(
+            "DELETE FROM checkpoints WHERE job = ? AND step = ? AND model IS NULL", job.id, step
+        ):
+            state.database.execute("UPDATE jobs SET crashes = 0 WHERE id = ?", job.id)
         state.database.insert(
             "checkpoints",
             id=state.new_id("ftckpt_"),
@@ -154,7 +157,7 @@ def record_finished(state: State, job: Job, report: Finished) -> None:
 
 
 def record_crash(state: State, job: Job, *, most: int) -> None:
-    """A worker died over *job*: it is tried again from its last state, but after *most* crashes it has failed."""
+    """A worker died over *job*: it goes on from its last state, but after *most* crashes without progress it failed."""
     with state.database.transaction():
         state.database.execute("UPDATE jobs SET crashes = crashes + 1 WHERE id = ?", job.id)
         if job.crashes + 1 >= most:

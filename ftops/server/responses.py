@@ -46,4 +46,6 @@ async def on_disconnect(_: Request, __: Exception) -> Response:
 
 async def on_failure(_: Request, error: Exception) -> Response:
     """A bug, or the machine's trouble; the traceback is in the server's log."""
-    return refusal(server_error("The server's disk is full: nothing was saved.") if is_disk_full(error) else server_error())
+    return refusal(
+        server_error("The server's disk is full: nothing was saved.") if is_disk_full(error) else server_error()
+    )

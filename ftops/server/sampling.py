@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import traceback
 from collections import OrderedDict
 from pathlib import Path
 from queue import SimpleQueue
@@ -32,7 +33,8 @@ LEAST_LOGPROB: Final = -9999.0
 """What the API says for a token that is very unlikely."""
 
 _requests: SimpleQueue[dict[str, Any]] = SimpleQueue()
-_cancelled: set[str] = set()
+_is_cancelled: dict[str, threading.Event] = {}
+"""Of each request that is not answered to its end yet."""
 _samplers: OrderedDict[tuple[str, str | None], Sampler] = OrderedDict()
 
 
@@ -40,24 +42,34 @@ def main() -> None:
     threading.Thread(target=_listen, daemon=True).start()
     while True:
         request = _requests.get()
-        for answer in _answers(request):
-            sys.stdout.buffer.write(orjson.dumps({"id": request["id"], **answer}) + b"\n")
-            sys.stdout.buffer.flush()
-        _cancelled.discard(request["id"])
+        try:
+            for answer in _answers(request):
+                _write(request, answer)
+        except Exception as error:  # noqa: BLE001 a bug that one request meets must not end the answers to the others
+            traceback.print_exc()
+            _write(request, {"error": type(error).__name__, "code": "failed"})
+        del _is_cancelled[request["id"]]
+
+
+def _write(request: dict[str, Any], answer: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps({"id": request["id"], **answer}) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def _listen() -> None:
     for line in sys.stdin.buffer:
         message = orjson.loads(line)
-        if "cancel" in message:
-            _cancelled.add(message["cancel"])
-        else:
+        if "cancel" not in message:
+            _is_cancelled[message["id"]] = threading.Event()
             _requests.put(message)
+        elif (asked := _is_cancelled.get(message["cancel"])) is not None:
+            asked.set()
     os._exit(0)
 
 
 def _answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if request["id"] in _cancelled:
+    is_cancelled = _is_cancelled[request["id"]]
+    if is_cancelled.is_set():
         return
     try:
         pieces = _sampler(request["base"], request["weights"]).complete(
@@ -76,8 +88,11 @@ def _answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     except ModelUnavailableError as error:
         yield {"error": str(error), "code": "model_not_installed"}
         return
+    except FileNotFoundError:
+        yield {"error": "its weights are gone", "code": "model_not_found"}  # it was deleted after this was asked
+        return
     for piece in pieces:
-        if request["id"] in _cancelled:
+        if is_cancelled.is_set():
             return
         if isinstance(piece, Ended):
             yield {

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
+TOKEN_VARIABLE = "FTOPS_SERVER_TOKEN"  # noqa: S105 the name of a variable
+"""Where a token may be given that is not drawn by chance."""
 MAX_ACTIVE_JOBS = 3
 """Jobs of one model that may be validating, queued, running or pausing at once."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ftops.server.database import Database
 from ftops.server.errors import StateError
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from random import Random
 
     from ftops.server.settings import Clock, Settings
+
+
+FOLDERS: Final = ("blobs", "uploads", "runs", "models", "incoming")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +70,21 @@ def open_state(settings: Settings) -> State:
     """
     folder = settings.state.absolute()
     try:
-        for name in ("", "blobs", "uploads", "runs", "models", "incoming"):
-            (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in FOLDERS:
+            (folder / name).mkdir(mode=0o700, exist_ok=True)
+            (folder / name).chmod(0o700)
     except OSError as error:
         raise StateError(f"`{folder}` cannot be used as the server's state folder: {error.strerror}") from error
+    database = folder / "state.db"
+    kept = [name for name in ("blobs", "models") if any((folder / name).iterdir())]
+    if kept and not (database.exists() and database.stat().st_size):
+        raise StateError(
+            f"`{database}` is missing or empty, but `{kept[0]}` is not: put it back, or move the rest away"
+        )
     return State(
         folder=folder,
-        database=Database(folder / "state.db"),
+        database=Database(database),
         clock=settings.clock,
         chance=settings.chance,
         max_active_jobs=settings.max_active_jobs,

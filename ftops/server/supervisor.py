@@ -12,6 +12,7 @@ from asyncio.subprocess import PIPE, Process
 from typing import TYPE_CHECKING, Final
 
 from ftops.server import progress
+from ftops.server.settings import TOKEN_VARIABLE
 from ftops.server.train.environment import ONE_BLAS_THREAD
 from ftops.server.work import next_to_train, next_to_validate
 from ftops.server.worker import ROLES, Role
@@ -103,8 +104,13 @@ async def _start(folder: Path, role: Role) -> Process:
             stdin=PIPE,
             stdout=PIPE,
             stderr=output,
-            env=os.environ | ONE_BLAS_THREAD,
+            env=child_environment(),
         )
+
+
+def child_environment() -> dict[str, str]:
+    """What processes of ours start with: one thread of arithmetic each, and no token, for none of them needs it."""
+    return {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE} | dict(ONE_BLAS_THREAD)
 
 
 async def end(process: Process) -> None:

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from ftops.server import files
-from ftops.server.errors import bad_request, no_such_upload
+from ftops.server.errors import bad_request, no_such_upload, too_large
 from ftops.server.fields import missing, wrong_type
 from ftops.server.state import settle_into
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 8 * 1024**3
 MAX_PART_BYTES: Final = 64 * 1024**2
+MAX_PARTS: Final = 10_000
+"""Of one upload, those that are not used in the end included; all of them together have at most `MAX_BYTES`."""
 _LIFETIME_SECONDS: Final = 3600
 _CHUNK_BYTES: Final = 1024 * 1024
 
@@ -54,10 +56,12 @@ def add_part(state: State, upload_id: str, written: Path) -> dict[str, object]:
     length = written.stat().st_size
     if length == 0:
         raise bad_request("The part is empty.", param="data", code="empty_file")
+    _check_room(state, upload_id, length)
     folder = state.parts(upload_id)
     folder.mkdir(mode=0o700, exist_ok=True)
     settle_into(written, folder / part_id)
     with state.database.transaction():
+        _require_pending(state, upload_id)
         state.database.insert("parts", id=part_id, upload=upload_id, created_at=now, bytes=length)
     return {"id": part_id, "object": "upload.part", "created_at": now, "upload_id": upload_id}
 
@@ -68,19 +72,20 @@ def complete(state: State, upload_id: str, fields: Fields) -> dict[str, object]:
     Raises:
         ApiError: The upload is not pending, a part is unknown, or length or checksum differ (400).
     """
-    part_ids = fields.items("part_ids")
+    part_ids = fields.items("part_ids", most=MAX_PARTS)
     if part_ids is None:
         raise missing("part_ids")
     expected = fields.text("md5")
     fields.finish()
     upload = _require_pending(state, upload_id)
     parts = [_part(state, upload_id, number, part_id) for number, part_id in enumerate(part_ids)]
+    length = sum(part["bytes"] for part in parts)
+    if length != upload["bytes"]:
+        message = f"The parts have {length} bytes in all, but {upload['bytes']} were announced."
+        raise bad_request(message, param="part_ids")
     written = state.incoming()
-    length, found = _join(parts, written)
     try:
-        if length != upload["bytes"]:
-            message = f"The parts have {length} bytes in all, but {upload['bytes']} were announced."
-            raise bad_request(message, param="part_ids")
+        found = _join([state.parts(upload_id) / part["id"] for part in parts], written)
         if expected is not None and expected.lower() != found:
             message = f"The md5 checksum of the parts is {found}, but {expected} was expected."
             raise bad_request(message, param="md5")
@@ -150,25 +155,34 @@ def _require_pending(state: State, upload_id: str) -> sqlite3.Row:
     return row
 
 
-def _part(state: State, upload_id: str, number: int, part_id: object) -> Path:
+def _check_room(state: State, upload_id: str, length: int) -> None:
+    """Refuse a part that would be one too many, or of which there is too much already."""
+    count, total = state.database.rows("SELECT count(*), total(bytes) FROM parts WHERE upload = ?", upload_id)[0]
+    if count >= MAX_PARTS:
+        raise bad_request(f"Upload {upload_id} has {MAX_PARTS} parts already, the most that are allowed.", param="data")
+    if total + length > MAX_BYTES:
+        raise too_large(f"The parts of upload {upload_id} would have more than {MAX_BYTES} bytes in all.")
+
+
+def _part(state: State, upload_id: str, number: int, part_id: object) -> sqlite3.Row:
     if not isinstance(part_id, str):
         raise wrong_type(f"part_ids[{number}]", "a string", part_id)
-    if state.database.row("SELECT id FROM parts WHERE id = ? AND upload = ?", part_id, upload_id) is None:
+    row = state.database.row("SELECT * FROM parts WHERE id = ? AND upload = ?", part_id, upload_id)
+    if row is None:
         raise bad_request(f"Part '{part_id}' is none of upload {upload_id}.", param=f"part_ids[{number}]")
-    return state.parts(upload_id) / part_id
+    return row
 
 
-def _join(parts: Sequence[Path], target: Path) -> tuple[int, str]:
-    """Write *parts* one after the other to *target*; returns length and md5."""
-    digest, length = hashlib.md5(usedforsecurity=False), 0
+def _join(parts: Sequence[Path], target: Path) -> str:
+    """Write *parts* one after the other to *target*; returns the md5."""
+    digest = hashlib.md5(usedforsecurity=False)
     with target.open("wb") as whole:
         for part in parts:
             with part.open("rb") as content:
                 while chunk := content.read(_CHUNK_BYTES):
                     whole.write(chunk)
                     digest.update(chunk)
-                    length += len(chunk)
-    return length, digest.hexdigest()
+    return digest.hexdigest()
 
 
 def _end(state: State, upload_id: str, status: str) -> None:

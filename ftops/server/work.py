@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from ftops.server import models, progress
+from ftops.server.errors import is_disk_full
 from ftops.server.jobs import TRAINING_FILE, VALIDATION_FILE, Job, first_job, read_job
 from ftops.server.train.run import (
     CheckpointSaved,
@@ -61,6 +63,10 @@ def train_next(state: State) -> bool:
         _train(state, job)
     except ModelUnavailableError as error:
         progress.record_failure(state, job, str(error))
+    except (OSError, sqlite3.Error) as error:
+        if not is_disk_full(error):
+            raise
+        progress.record_failure(state, job, "the server's disk is full")
     return True
 
 

@@ -47,8 +47,12 @@ class World:
         """Bring the folders in line with the database, after whatever ended the last server.
 
         Only while no worker runs.
+
+        Raises:
+            StateError: The database is damaged; nothing was swept away.
         """
         state = self.state
+        state.database.require_sound()
         for row in state.database.rows("SELECT * FROM jobs WHERE status = 'cancelled'"):
             if state.run(row["id"]).exists():
                 progress.settle_cancelled(state, parse_job(row))

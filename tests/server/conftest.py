@@ -208,7 +208,7 @@ class Inside:
         return world
 
     def client(self, **options: Any) -> openai.OpenAI:
-        settings = {"base_url": "http://testserver/v1", "api_key": TOKEN, "max_retries": 0, "http_client": self.http}
+        settings = {"base_url": "http://127.0.0.1/v1", "api_key": TOKEN, "max_retries": 0, "http_client": self.http}
         return openai.OpenAI(**(settings | options))
 
 
@@ -216,7 +216,7 @@ class Inside:
 def inside_of(settings: Settings) -> Iterator[Inside]:
     app = create_app(settings)
     app.state.traffic.cut = _cut
-    with TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+    with TestClient(app, base_url="http://127.0.0.1", headers={"Authorization": f"Bearer {TOKEN}"}) as http:
         http.event_hooks = {"response": [DESCRIBED.check]}
         yield Inside(app=app, http=http)
     app.state.world.close()

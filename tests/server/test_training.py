@@ -13,7 +13,7 @@ import pytest
 from ftops.server import inference
 from ftops.server.settings import Settings
 from ftops.server.supervisor import MAX_CRASHES
-from tests.server.conftest import CHAT, DESCRIBED, PREFERENCES, TOKEN, Running, inside_of, wait_until
+from tests.server.conftest import CHAT, DESCRIBED, PAIRS, PREFERENCES, TOKEN, Running, chat_lines, inside_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -236,7 +236,8 @@ def test_jobs_wait_for_each_other_in_the_order_they_came(client: openai.OpenAI) 
 def test_a_job_that_brings_down_its_workers_fails_in_the_end(start: Callable[..., Running]) -> None:
     server = start()
     client = server.client()
-    job = create(client, method=hyperparameters(n_epochs=50, batch_size=1))
+    # No epoch ends, and no checkpoint is saved, before the last crash.
+    job = create(client, chat_lines(*PAIRS, times=300), method=hyperparameters(n_epochs=50, batch_size=1))
     for crash in range(1, MAX_CRASHES + 1):
         known = len(steps(client, job))
         wait_until(lambda known=known: len(steps(client, job)) > known)
@@ -297,6 +298,7 @@ def test_other_faults_are_an_error_page_a_delay_and_a_list_that_lags(server: Run
     with pytest.raises(openai.InternalServerError) as raised:
         client.fine_tuning.jobs.list()
     assert raised.value.status_code == 502
+    client.files.create(file=("a.jsonl", CHAT), purpose="fine-tune")
     server.fail({"match": "GET *", "kind": "empty-list"}, {"match": "GET *", "kind": "delay", "seconds": 0.3})
     assert client.files.list().data == []
     with pytest.raises(openai.APITimeoutError):
@@ -311,4 +313,4 @@ def test_an_idle_process_ends_and_another_answers(tmp_path: Path, monkeypatch: p
     with inside_of(Settings(state=tmp_path, token=TOKEN, train=False)) as server:
         for _ in range(2):
             assert server.client().chat.completions.create(model="tiny-byte", messages=HELLO, max_tokens=1).choices
-            wait_until(lambda: server.app.state.inference._process is None)
+            wait_until(lambda: server.app.state.inference._sampling is None)

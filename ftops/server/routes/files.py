@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Final
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from ftops.server import files, uploads
@@ -13,10 +14,13 @@ from ftops.server.bodies import read_fields, received_file
 from ftops.server.responses import json_response
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
 
     from ftops.server.state import State
+
+_CHUNK_BYTES: Final = 64 * 1024
 
 
 async def create_file(request: Request) -> Response:
@@ -36,8 +40,18 @@ async def retrieve_file(request: Request) -> Response:
 
 
 async def file_content(request: Request) -> Response:
-    path, filename = files.content(_state(request), request.path_params["file"])
-    return _WholeFile(path, filename=filename, media_type="application/octet-stream")
+    opened, file = files.content(_state(request), request.path_params["file"])
+    headers = {
+        "content-disposition": f"attachment; filename*=utf-8''{quote(file['filename'], safe='')}",
+        "content-length": str(file["bytes"]),
+    }
+    return StreamingResponse(_chunks(opened), headers=headers, media_type="application/octet-stream")
+
+
+async def _chunks(file: BinaryIO) -> AsyncGenerator[bytes, None]:
+    with file:
+        while chunk := await run_in_threadpool(file.read, _CHUNK_BYTES):
+            yield chunk
 
 
 async def delete_file(request: Request) -> Response:
@@ -65,14 +79,6 @@ async def complete_upload(request: Request) -> Response:
 
 async def cancel_upload(request: Request) -> Response:
     return json_response(uploads.cancel(_state(request), request.path_params["upload"]))
-
-
-class _WholeFile(FileResponse):
-    """The API has no ranges, and what the framework says of a malformed one has not the API's shape."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [header for header in scope["headers"] if header[0] != b"range"]
-        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def _state(request: Request) -> State:

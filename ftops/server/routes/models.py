@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
@@ -15,7 +17,7 @@ from ftops.server.errors import ApiError
 from ftops.server.responses import json_response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Coroutine
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -40,11 +42,35 @@ async def complete_chat(request: Request) -> Response:
     asked = read_chat_request(await read_fields(request))
     inference: Inference = request.app.state.inference
     if not asked.is_streamed:
-        return json_response(await chat.answer(_state(request), inference, asked))
+        return json_response(await _unless_gone(request, chat.answer(_state(request), inference, asked)))
     chunks = chat.stream(_state(request), inference, asked)
     # What cannot be answered at all is refused with a status of its own, which only the first chunk tells.
     first = await anext(chunks)
     return StreamingResponse(_server_sent(first, chunks), media_type="text/event-stream")
+
+
+async def _unless_gone(request: Request, answering: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """The answer, not computed to its end for a client that has gone away.
+
+    Raises:
+        ClientDisconnect: It has.
+    """
+    answer = asyncio.create_task(answering)
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            return answer.result()
+        raise ClientDisconnect
+    finally:
+        for task in (answer, gone):
+            task.cancel()
+        await asyncio.gather(answer, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _server_sent(

