@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 import msgspec
+import orjson
 
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.digest import Digest, digest_of
@@ -210,7 +211,9 @@ def decode(content: bytes, path: str) -> Lockfile:
     for name, raw in document.models.items():
         try:
             models[name] = msgspec.json.decode(raw, type=Entry)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            # What canonical JSON does not have, has no digest: numbers beyond 64 bits, values nested hundreds deep.
+            orjson.dumps(msgspec.to_builtins(models[name]))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError) as error:
             problems.append(_bad_entry(content, path, name, str(error)))
     if problems:
         raise ProblemsError(*problems)

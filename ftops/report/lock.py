@@ -85,7 +85,7 @@ def _generation(title: str, generation: Generation, models: Mapping[str, Entry],
 
 def _block(title: str, digest: str, facts: list[tuple[str, str]], *, colour: bool) -> str:
     labelled = [f"  {paint(padded(label, _LABEL_WIDTH), DIM, colour=colour)}{visible(value)}" for label, value in facts]
-    return "\n".join([f"{title} {digest}", *labelled])
+    return "\n".join([f"{title} {visible(digest)}", *labelled])
 
 
 def _intent_facts(intent: Intent) -> list[tuple[str, str]]:

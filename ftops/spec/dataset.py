@@ -25,10 +25,11 @@ from ftops.recipe import (
 )
 from ftops.spec.common import checks_of, places_of, resolved
 from ftops.spec.document import MOST_PROBLEMS, Document, Path
-from ftops.spec.explain import explain, shown
+from ftops.spec.explain import explain
 from ftops.spec.model import Dataset, Span
 from ftops.spec.nearest import one_of
 from ftops.spec.paths import BadPath, resolve
+from ftops.spec.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from ftops.spec.document import MOST_PROBLEMS
 from ftops.spec.nearest import did_you_mean, nearest, one_of
 from ftops.spec.scalars import Surprise, read_plain
 from ftops.spec.schema import SchemaKind, Violation, schema, violations
-from ftops.spec.text import without_keys
+from ftops.spec.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Prefix: TypeAlias = Literal["spec", "config"]
 """What the codes begin with."""
-LONGEST_SHOWN = 40
 
 
 def explain(
@@ -177,12 +176,6 @@ def name_of(path: Path) -> str:
     key = next((step for step in reversed(path) if isinstance(step, str)), "")
     positions = "".join(f"[{step}]" for step in path[len(path) - 1 :] if isinstance(step, int))
     return f"{shown(key)}{positions}"
-
-
-def shown(text: str) -> str:
-    """The text as a message shows it: never long, never a key."""
-    text = without_keys(text)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _owner(path: Path, document: Document) -> str:

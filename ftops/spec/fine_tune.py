@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ftops.spec.common import checks_of, places_of, resolved
 from ftops.spec.document import MOST_PROBLEMS, Document, Path
-from ftops.spec.explain import explain, name_of, shown
+from ftops.spec.explain import explain, name_of
 from ftops.spec.graders import grader_problems
 from ftops.spec.model import BaseModel, Lifecycle, Method, ModelAlias, ParentSpec, Spec, split_name
 from ftops.spec.nearest import did_you_mean, one_of
 from ftops.spec.paths import BadPath, resolve
 from ftops.spec.schema import Violation, schema
+from ftops.spec.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

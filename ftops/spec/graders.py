@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ftops.spec.explain import shown
 from ftops.spec.nearest import did_you_mean, one_of
+from ftops.spec.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

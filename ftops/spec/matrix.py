@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.spec.document import Document, Mark, Path, in_order_of_place
-from ftops.spec.explain import shown
 from ftops.spec.nearest import did_you_mean, one_of
+from ftops.spec.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MOST_SPECS = 256
 """Of one file; more are a mistake in an axis."""
+LARGEST_WRITTEN = 16 * 1024 * 1024
+"""What a matrix writes out in all, in characters; a few lines with references in references' place stand for more."""
+VALUE_CHARACTERS = 64
+"""For how many each value and each reference counts."""
 
 _CODE = "spec-matrix"
 _REFERENCE = re.compile(r"(?<!\{)\{matrix(?P<steps>[^{}]*)\}")
@@ -73,8 +77,9 @@ def expand(document: Document, stem: str) -> tuple[tuple[str, Document], ...]:
         for choices in product(*axes.values())
         if not _is_excluded(chosen := dict(zip(axes, choices, strict=True)), excluded)
     ]
+    room = _Room(document)
     # Also with problems of the axes: those of the references are told with them.
-    written = [_written_out(document, chosen, stem, problems) for chosen in combinations]
+    written = [_written_out(document, chosen, stem, problems, room) for chosen in combinations]
     problems += _same_names(document, written)
     if not written and not problems:
         problems.append(_nothing_left(document))
@@ -108,12 +113,35 @@ def _choices(document: Document, axis: str, problems: list[Diagnostic]) -> tuple
     return tuple(choices)
 
 
+class _Room:
+    """How much may still be written out."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._left = LARGEST_WRITTEN
+
+    def take(self, characters: int) -> None:
+        """Make use of some of it.
+
+        Raises:
+            ProblemsError: There is not as much left.
+        """
+        self._left -= characters
+        if self._left < 0:
+            raise ProblemsError(_too_much(self._document))
+
+
 def _written_out(
-    document: Document, chosen: _Combination, stem: str, problems: list[Diagnostic]
+    document: Document, chosen: _Combination, stem: str, problems: list[Diagnostic], room: _Room
 ) -> tuple[str, Document]:
-    """The name and the document of one combination."""
+    """The name and the document of one combination.
+
+    Raises:
+        ProblemsError: There is no room for it.
+    """
+    room.take(VALUE_CHARACTERS * len(document.marks))
     marks = dict(document.marks)
-    writer = _Writer(document, chosen, marks, problems)
+    writer = _Writer(document, chosen, marks, problems, room)
     value = {
         key: item if key in _AS_IT_STANDS else writer.written(item, (key,))
         for key, item in document.value.items()
@@ -128,12 +156,13 @@ class _Writer:
     """Writes values out with one combination, and notes where each then comes from."""
 
     def __init__(
-        self, document: Document, chosen: _Combination, marks: dict[Path, Mark], problems: list[Diagnostic]
+        self, document: Document, chosen: _Combination, marks: dict[Path, Mark], problems: list[Diagnostic], room: _Room
     ) -> None:
         self.document = document
         self.chosen = chosen
         self.marks = marks
         self.problems = problems
+        self.room = room
         self.joined = "-".join(choice.name for choice in chosen.values() if choice.name)
 
     def written(self, value: Any, path: Path) -> Any:
@@ -151,10 +180,11 @@ class _Writer:
 
     def _value(self, found: re.Match[str], path: Path) -> Any:
         value, origin = self._look_up(found, path)
-        for at, mark in self.document.marks.items():
-            if origin and at[: len(origin)] == origin:
-                key = self.marks[path].key if at == origin else mark.key
-                self.marks[(*path, *at[len(origin) :])] = Mark(key=key, value=mark.value)
+        for steps in _places(value, ()) if origin else ():
+            self.room.take(VALUE_CHARACTERS)
+            mark = self.document.marks[(*origin, *steps)]
+            key = mark.key if steps else self.marks[path].key
+            self.marks[(*path, *steps)] = Mark(key=key, value=mark.value)
         return value
 
     def _text(self, found: re.Match[str], path: Path) -> str:
@@ -164,6 +194,7 @@ class _Writer:
             summary = f"`{shown(found[0])}` is no text here"
             why = "within a text only texts, numbers, `true` and `false` can be written out"
             self._report(path, summary, why, "let it stand alone, or give the axis other values")
+        self.room.take(VALUE_CHARACTERS + len(text or ""))
         return text or ""
 
     def _look_up(self, found: re.Match[str], path: Path) -> tuple[Any, Path]:
@@ -206,6 +237,19 @@ def _text(value: object) -> str | None:
             return str(value)
         case _:
             return None
+
+
+def _places(value: object, path: Path) -> Iterator[Path]:
+    """Where all values in *value* are, itself first."""
+    yield path
+    items: Iterable[tuple[str | int, object]] = ()
+    match value:
+        case dict():
+            items = value.items()
+        case list():
+            items = enumerate(value)
+    for step, item in items:
+        yield from _places(item, (*path, step))
 
 
 def _texts(value: object, path: Path) -> Iterator[tuple[Path, str]]:
@@ -293,6 +337,17 @@ def _too_many(document: Document, count: int) -> Diagnostic:
         f"the matrix has {count:,} combinations",
         why=f"at most {MOST_SPECS} specs are made of one file",
         fix="use fewer values, or several files",
+        at="key",
+    )
+
+
+def _too_much(document: Document) -> Diagnostic:
+    return document.problem(
+        _CODE,
+        ("matrix",),
+        f"the matrix writes out more than {LARGEST_WRITTEN >> 20} MiB",
+        why="what it refers to is written out once for each reference and each combination",
+        fix="refer to less, use fewer values, or write several files",
         at="key",
     )
 

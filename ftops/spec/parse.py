@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.spec.dataset import dataset, dataset_problems
 from ftops.spec.document import Document, in_order_of_place
-from ftops.spec.explain import explain, shown
+from ftops.spec.explain import explain
 from ftops.spec.fine_tune import fine_tune, fine_tune_problems
 from ftops.spec.matrix import expand, lost_references
 from ftops.spec.model import Declared
 from ftops.spec.source import read_document
+from ftops.spec.text import shown
 
 if TYPE_CHECKING:
     from ftops.spec.schema import SchemaKind

@@ -15,7 +15,7 @@ from ftops.spec.document import Document, Mark, Path, in_order_of_place
 from ftops.spec.model import Span
 from ftops.spec.scalars import Surprise, read_plain
 from ftops.spec.syntax import syntax_problem
-from ftops.spec.text import place_of, read_text, split_lines
+from ftops.spec.text import place_of, read_text, shown, split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,6 @@ DEEPEST = 64
 MOST_VALUES = 20_000
 """Keys and values of one file; a spec has some dozens."""
 
-_BESIDE = -1
-"""Where a key itself is read, and what belongs to no usable key: a step that no value has."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _QUOTING_STYLES = ("'", '"', "|", ">")
 
@@ -86,6 +84,7 @@ class _Reader:
         self.problems: list[Diagnostic] = []
         self.unread: set[Path] = set()
         self.values = 0
+        self.beside = 0
 
     def read(self, text: str) -> object:
         """The first document's value; None if there is none.
@@ -129,7 +128,7 @@ class _Reader:
             self._report(
                 "yaml-tag",
                 span,
-                f"the tag `{event.tag.replace('tag:yaml.org,2002:', '!!')}` is not allowed",
+                f"the tag `{shown(event.tag.replace('tag:yaml.org,2002:', '!!'))}` is not allowed",
                 why="a value's type follows from how it is written",
                 fix="remove the tag; put a text that looks like something else in quotes",
             )
@@ -155,16 +154,16 @@ class _Reader:
             key = self._key(event, events, path, span)
             # A key that is not usable still has a value, which is read for its problems and dropped.
             if key is None:
-                self._value(next(events), events, (*path, _BESIDE), span)
+                self._value(next(events), events, self._beside(path), span)
             elif key in result:
                 self._report(
                     "yaml-duplicate-key",
                     span,
-                    f"`{key}` is given twice",
+                    f"`{shown(key)}` is given twice",
                     why=f"it is given in line {first_lines[key]} already, and only one of the two can hold",
                     fix="remove one of them",
                 )
-                self._value(next(events), events, (*path, _BESIDE), span)
+                self._value(next(events), events, self._beside(path), span)
             else:
                 first_lines[key] = span.line
                 result[key] = self._value(next(events), events, (*path, key), span)
@@ -172,9 +171,10 @@ class _Reader:
 
     def _key(self, event: Any, events: Iterator[Any], path: Path, span: Span) -> str | None:
         before = len(self.problems)
-        beside = (*path, _BESIDE)
+        beside = self._beside(path)
         value = self._value(event, events, beside, None)
-        self.marks.pop(beside, None)
+        if beside not in self.unread:
+            del self.marks[beside]
         if isinstance(value, str):
             return value
         if len(self.problems) == before:
@@ -186,6 +186,11 @@ class _Reader:
                 fix="put the key in quotes, or indent what belongs to it",
             )
         return None
+
+    def _beside(self, path: Path) -> Path:
+        """Where a key itself is read, or what belongs to no usable key: a step that no value has, other each time."""
+        self.beside -= 1
+        return (*path, self.beside)
 
     def _sequence(self, events: Iterator[Any], path: Path, start: Span) -> list[object]:
         result: list[object] = []

@@ -13,6 +13,9 @@ LARGEST_BYTES = 1024 * 1024
 LONGEST_LINE = 1000
 """Of those that are kept with a problem, in characters; with many problems in one line, they would fill the memory."""
 
+LONGEST_SHOWN = 40
+"""Of what a message repeats from a file, in characters."""
+
 # As libyaml splits lines, so that line numbers agree with its marks.
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 # What YAML calls not printable, less surrogates, which UTF-8 cannot hold. The negated class of what is printable takes
@@ -75,6 +78,12 @@ def split_lines(text: str) -> tuple[str, ...]:
 def without_keys(text: str) -> str:
     """Blank out what looks like a key; letter by letter, so that columns stay what they are."""
     return _KEY.sub(lambda found: "*" * len(found[0]), text)
+
+
+def shown(text: str) -> str:
+    """The text as a message shows it: never long, never a key."""
+    text = without_keys(text)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def place_of(path: str, lines: tuple[str, ...], span: Span) -> Place:

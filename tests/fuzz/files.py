@@ -19,7 +19,7 @@ from ftops.examine import Examined, Examiner
 from ftops.filecache import FileCache
 from ftops.lockmerge import conflicts, merged
 from ftops.mend import mend_file
-from ftops.plan.desired import resolve
+from ftops.plan.desired import Desired, resolve
 from ftops.plan.diff import diff
 from ftops.plan.plan import Plan, checksum
 from ftops.report.check import Look, render_report
@@ -41,6 +41,8 @@ METHODS = ("supervised", "dpo", "reinforcement", None)
 SOURCE_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".csv.gz", ".parquet")
 SEPARATOR = b"\n\x1e\n"
 """Between two files in one input; a character that no format of ours knows."""
+SPEC = b"kind: FineTune\nmodel: gpt-4.1-mini-2025-04-14\ntraining_file: a.jsonl\n"
+"""Of the name that lockfiles in the corpus have an entry of."""
 TODAY = date(2026, 11, 22)
 EMPTY_LOCK = lockfile.Lockfile(target="local")
 
@@ -106,20 +108,28 @@ def _plan(content: bytes) -> None:
     declared = linked([parse_file(content, "specs/elle.yaml")])
     machine(declared, content)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(declared), type=Declared) == declared
-    names = {name for each in declared.specs for name in (each.training_file, each.validation_file) if name}
-    assert not any(name.startswith(("/", "..")) or "/../" in name for name in names), "out of the repository"
-    files = {name: lockfile.DataFile(path=name, sha256="0" * 64, bytes=1, rows=1) for name in names}
-    settings = Config()
-    target = settings.targets["local"]
-    desired = resolve(declared.specs, files, config=settings, target=target, recorded=EMPTY_LOCK)
-    changes = diff(desired, EMPTY_LOCK)
-    planned = Plan(target="local", changes=changes, checksum=checksum("local", changes))
-    harmless(render_plan(planned, colour=False, width=100, verbose=True), content)
-    machine(plan_json(planned), content)
+    desired = _desired(declared, EMPTY_LOCK)
+    _show(
+        Plan(target="local", changes=(found := diff(desired, EMPTY_LOCK)), checksum=checksum("local", found)), content
+    )
     for each in desired:
         intent = lockfile.Intent(digest=each.digest, inputs=each.inputs, request=each.inputs.method, started_at=0)
         recorded = lockfile.with_intent(EMPTY_LOCK, each.name, intent)
         assert lockfile.decode(lockfile.encode(recorded), "ftops.lock") == recorded
+
+
+def _desired(declared: Declared, recorded: lockfile.Lockfile) -> tuple[Desired, ...]:
+    """What specs ask for, as if their files were there."""
+    names = {name for each in declared.specs for name in (each.training_file, each.validation_file) if name}
+    assert not any(name.startswith(("/", "..")) or "/../" in name for name in names), "out of the repository"
+    known = {name: lockfile.DataFile(path=name, sha256="0" * 64, bytes=1, rows=1) for name in names}
+    target = Config().targets["local"]
+    return resolve(declared.specs, known, config=Config(), target=target, recorded=recorded)
+
+
+def _show(planned: Plan, content: bytes) -> None:
+    harmless(render_plan(planned, colour=False, width=100, verbose=True), content)
+    machine(plan_json(planned), content)
 
 
 def _compare(folder: Path, path: Path, other: Path) -> None:
@@ -151,12 +161,13 @@ def _record(content: bytes) -> None:
     machine(lock_json(read), content)
     for name, entry in read.models.items():
         harmless(render_entry(name, entry), content)
-    changes = diff((), read)
-    planned = Plan(target=read.target, changes=changes, checksum=checksum(read.target, changes))
-    harmless(render_plan(planned, colour=False, width=100, verbose=True), content)
+    found = diff(_desired(parse_file(SPEC, "specs/elle.yaml"), read), read)
+    _show(Plan(target=read.target, changes=found, checksum=checksum(read.target, found)), content)
     written = lockfile.encode(read)
     assert lockfile.encode(lockfile.decode(written, "ftops.lock")) == written
     assert not conflicts(read, read, read)
     assert merged(EMPTY_LOCK, read, EMPTY_LOCK).models == read.models
-    for name in read.models:
+    for name, entry in read.models.items():
         lockfile.forgotten(read, name)
+        if entry.intent:
+            lockfile.without_intent(read, name)
