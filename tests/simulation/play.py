@@ -1,0 +1,139 @@
+"""One seed from its first step to its last, and on until all is as it should be."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ftops.plan.changes import PENDING, Kind
+from tests.simulation.invariants import Invariants, ViolationError, check_all_recorded
+from tests.simulation.runner import Folder
+from tests.simulation.simulation import BOUNDARIES_MAX, Setting, Simulation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftops.plan.changes import Change
+    from ftops.plan.plan import Plan
+    from tests.simulation.runner import Runner
+    from tests.simulation.steps import Step
+
+ROUNDS_MAX = 8
+"""Of apply, training and reconcile by one runner once faults stop: a chain of three models takes three."""
+LEASE_OVER_SECONDS = 1_000
+"""After which nobody holds a claim of a runner that died."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What came of a schedule."""
+
+    setting: Setting
+    steps: tuple[Step, ...]
+    violation: str | None
+    trace: tuple[str, ...]
+    count: Counter[str]
+
+
+def play(setting: Setting, schedule: Sequence[Step], *, until_settled: bool = True) -> Played:
+    """Let *schedule* happen, with all invariants held after each step; then let faults stop, and see it settle."""
+    violation = None
+    with Simulation(setting) as simulation:
+        invariants = Invariants(simulation)
+        try:
+            for number, step in enumerate(schedule, start=1):
+                simulation.log(f"{number:3} {step}")
+                simulation.run(step)
+                invariants.check()
+            if until_settled:
+                settle(simulation, invariants)
+        except ViolationError as error:
+            violation = str(error)
+        except Exception as error:  # noqa: BLE001  # ftops has no such end: it tells problems
+            violation = f"{type(error).__name__}: {error}"
+            simulation.lines += traceback.format_exception(error)
+        return Played(
+            setting=setting,
+            steps=tuple(schedule),
+            violation=violation,
+            trace=tuple(simulation.lines),
+            count=simulation.count,
+        )
+
+
+def settle(simulation: Simulation, invariants: Invariants) -> None:
+    """Let faults stop; one runner with a new checkout then brings all to rest, in a bounded number of rounds.
+
+    Raises:
+        ViolationError: It does not, or something that was paid for is lost.
+    """
+    simulation.log("    faults stop")
+    _stop_faults(simulation)
+    for runner in simulation.runners:
+        _to_its_end(simulation, runner)
+        invariants.check()
+    closer = _closer(simulation)
+    for _ in range(ROUNDS_MAX):
+        simulation.time.seconds += LEASE_OVER_SECONDS
+        _run(simulation, closer, "apply")
+        simulation.provider.finish_all()
+        _run(simulation, closer, "reconcile")
+        invariants.check()
+        planned = closer.plan(refresh=True)
+        if not (left := [change for change in planned.changes if not _is_at_rest(change, planned)]):
+            break
+    else:
+        told = "; ".join(f"{change.name}: {change.kind}, {change.reason}" for change in left)
+        raise ViolationError(f"after {ROUNDS_MAX} rounds there is still something to do: {told}")
+    before = simulation.provider.jobs()
+    _run(simulation, closer, "rebuild")
+    _run(simulation, closer, "apply")
+    invariants.check()
+    if [job.id for job in simulation.provider.jobs()] != [job.id for job in before]:
+        raise ViolationError("an apply that had nothing to do paid for a job")
+    check_all_recorded(simulation, closer.world().store().read())
+
+
+def _is_at_rest(change: Change, planned: Plan) -> bool:
+    """Whether nothing is to be done about it, or only by a person, for a reason that is told."""
+    if change.kind is Kind.DRIFT:
+        return True
+    if change.kind in PENDING:
+        blocked = {each.name for each in planned.changes if each.kind in {Kind.BLOCKED, Kind.DRIFT}}
+        waiting = {each.name for each in planned.changes if each.waits_for}
+        return change.waits_for is not None and change.waits_for in blocked | waiting
+    return change.kind is not Kind.AWAIT
+
+
+def _stop_faults(simulation: Simulation) -> None:
+    lists, provider = simulation.lists, simulation.provider
+    lists.lag_seconds, lists.drops, lists.repeats, provider.spoils = 0, 0, 0, 0
+    for runner in simulation.runners:
+        runner.network.faults.clear()
+        runner.folder.faults.clear()
+        runner.clock.ahead = 0
+        if runner.claims:
+            runner.claims.faults.clear()
+
+
+def _to_its_end(simulation: Simulation, runner: Runner) -> None:
+    simulation.go_on(runner, BOUNDARIES_MAX)
+    if runner.command:
+        raise ViolationError(f"{runner.name} does not come to an end: it is at {runner.command.at}")
+
+
+def _closer(simulation: Simulation) -> Runner:
+    """A runner that knows only what is on main and at the provider."""
+    runner = simulation.runners[0]
+    runner.name, runner.is_workflow = "the last runner", False
+    runner.folder = Folder(simulation.scratch / "last")
+    runner.folder.check_out(simulation.branch)
+    return runner
+
+
+def _run(simulation: Simulation, runner: Runner, verb: str) -> None:
+    runner.folder.pull(simulation.branch)
+    runner.start(verb)
+    _to_its_end(simulation, runner)
