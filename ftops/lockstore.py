@@ -160,7 +160,7 @@ class LockStore:
             raise _ConflictError(f"it became the record of the target `{theirs.target}` while this command ran")
         if names := conflicts(base, lock, theirs):
             listed = ", ".join(f"`{name}`" for name in names)
-            raise _ConflictError(f"something else changed the record of {listed} while this command ran")
+            raise _ConflictError(f"the record of {listed} was changed by hand while this command ran")
         return merged(base, lock, theirs)
 
 

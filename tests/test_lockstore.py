@@ -24,6 +24,16 @@ def generation(job: str, status: str = "running") -> Generation:
     return Generation(digest=Digest(f"sha256:{job}"), request={}, job=record)
 
 
+def edited(lock: Lockfile) -> Lockfile:
+    """As a person leaves it."""
+    models = {
+        name: msgspec.structs.replace(entry, generation=msgspec.structs.replace(entry.generation, attempt=9))
+        for name, entry in lock.models.items()
+        if entry.generation
+    }
+    return msgspec.structs.replace(lock, models=models)
+
+
 EMPTY = Lockfile(target="here")
 MINE = with_generation(EMPTY, "mine", generation("ftjob-mine"))
 THEIRS = with_generation(EMPTY, "theirs", generation("ftjob-theirs"))
@@ -86,7 +96,7 @@ def test_a_lockfile_that_was_deleted_meanwhile_is_written_whole(store: LockStore
 @pytest.mark.parametrize(
     ("found", "why"),
     [
-        (encode(with_generation(EMPTY, "mine", generation("ftjob-other"))), "the record of `mine`"),
+        (encode(edited(MINE)), "the record of `mine`"),
         (b"<<<<<<< HEAD\n", "not a lockfile"),
         (encode(Lockfile(target="there")), "the target `there`"),
     ],
@@ -108,7 +118,7 @@ def test_what_must_not_be_overwritten_is_left_and_ours_set_beside_it(store: Lock
 
 
 def test_what_cost_nothing_leaves_no_copy(store: LockStore) -> None:
-    write(store, with_generation(EMPTY, "mine", generation("ftjob-other")))
+    write(store, edited(MINE))
     with pytest.raises(ProblemsError) as caught:
         store.save(MINE, spent=False)
     assert str(caught.value.problems[0].fix).endswith("no job was created for this change")
