@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftops.claims import LEFT_SECONDS, Claim, Claims, Key, decode, encode, is_of, renewed, settled, taken
+from ftops.claims import (
+    LEFT_SECONDS,
+    Claim,
+    Claims,
+    Key,
+    abandoned,
+    decode,
+    encode,
+    is_of,
+    is_over,
+    renewed,
+    settled,
+    taken,
+)
 from ftops.diagnostics import ProblemsError
 from ftops.shared import update
 
@@ -116,3 +129,30 @@ def _now(claims: Claims, mine: Claim) -> Claim:
     """*mine* as it stands there now; as it was, if it is mine no more."""
     found = claims.find(mine.spec, mine.digest)
     return found if found and is_of(claims, mine) and mine.job is None else mine
+
+
+def release(file: SharedFile, spec: str, *, clock: Clock, chance: Random) -> int:
+    """Free the claims on the jobs of *spec*, whose owners died; gives how many there were.
+
+    An owner who lives after all is refused before its create.
+
+    Raises:
+        ProblemsError: The shared file cannot be reached or changed.
+    """
+    now = clock.now()
+    held = [claim for claim in listed(file) if claim.spec == spec and not is_over(claim, now)]
+
+    def changed(content: bytes | None) -> bytes | None:
+        return encode(abandoned(decode(content, file.name), spec, now=now)) if content else content
+
+    update(file, changed, clock=clock, chance=chance)
+    return len(held)
+
+
+def listed(file: SharedFile) -> tuple[Claim, ...]:
+    """All claims that stand there.
+
+    Raises:
+        ProblemsError: The shared file cannot be reached.
+    """
+    return decode(file.read().content, file.name).claims

@@ -112,11 +112,16 @@ def is_held(claim: Claim, key: Key, *, owner: str, now: int) -> bool:
 
     An owner's own claim is no hindrance, whatever process of theirs took it: only one writes a lockfile at a time.
     """
-    if claim.until + SKEW_SECONDS < now:
+    if is_over(claim, now):
         return False
     if claim.job is not None:
         return claim.attempt >= key.attempt
     return claim.owner != owner
+
+
+def is_over(claim: Claim, now: int) -> bool:
+    """Whether the lease has ended, by any machine's clock."""
+    return claim.until + SKEW_SECONDS < now
 
 
 def renewed(claims: Claims, mine: Iterable[Claim], *, now: int) -> Claims:

@@ -67,7 +67,7 @@ def _further(old: Generation | None, mine: Generation, theirs: Generation | None
 def _current(old: Entry, mine: Entry, theirs: Entry) -> str:
     """The job whose generation is current; empty if none is."""
     before, here, there = (each.generation.job.id if each.generation else "" for each in (old, mine, theirs))
-    if here == before or there == before:
+    if before in {here, there}:
         return there if here == before else here
     newest = max(filter(None, (mine.generation, theirs.generation)), key=_age, default=None)
     return newest.job.id if newest else ""

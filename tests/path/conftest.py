@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ftops.claimant import release
 from ftops.project import open_project
 from ftops.reconcile import Options, World, apply, outstanding, plan, rebuild, reconcile
 
@@ -131,6 +132,11 @@ class Team:
         store = self.world.store()
         return rebuild(self.world, store.read(), provider=self.provider, store=store)
 
+    def release(self, name: str) -> int:
+        world = self.world
+        assert world.claims is not None
+        return release(world.claims, name, clock=world.clock, chance=world.chance)
+
     def settle(self) -> Plan:
         """Reconcile until nothing is outstanding; a minute at most."""
         for _ in range(600):
@@ -164,4 +170,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def team(tmp_path: Path, server: Server) -> Iterator[Team]:
     yield Team(root=tmp_path, server=server)
+    server.faults()
+
+
+@pytest.fixture
+def pair(tmp_path: Path, server: Server) -> Iterator[tuple[Team, Team]]:
+    """Two checkouts of one project, with one clock; their job is still training when a test goes on."""
+    remote = tmp_path / "remote.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", remote], check=True)
+    roots = [tmp_path / "here", tmp_path / "there"]
+    for root in roots:
+        subprocess.run(["git", "clone", "--quiet", remote, root], check=True, capture_output=True)
+    here = Team(root=roots[0], server=server)
+    there = Team(root=roots[1], server=server, clock=here.clock, seed=here.seed)
+    for team in (here, there):
+        team.spec("pong", epochs=50)
+    yield here, there
     server.faults()
