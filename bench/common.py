@@ -68,8 +68,8 @@ def report(title: str, results: Sequence[Result]) -> int:
     for result in results:
         bound = f"{'≥' if result.at_least else '≤'} {result.bound:g} {result.unit}"
         verdict = "holds" if result.holds else "DOES NOT HOLD"
-        share = result.measured / result.bound
-        print(f"  {result.what:<{width}}  {result.measured:9.2f} {result.unit:<7} {bound:<14} {share:6.0%}  {verdict}")
+        share = f"{result.measured / result.bound:.0%}" if result.bound else ""
+        print(f"  {result.what:<{width}}  {result.measured:9.2f} {result.unit:<7} {bound:<14} {share:>6}  {verdict}")
     return 0 if all(result.holds for result in results) else 1
 
 

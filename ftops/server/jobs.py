@@ -167,12 +167,16 @@ def list_page(state: State, query: Mapping[str, str]) -> dict[str, object]:
 
 
 def cancel(state: State, job_id: str) -> dict[str, object]:
+    """End a job; if it was being trained, its worker notices, and makes usable what it had saved."""
     with state.database.transaction():
+        is_trained = read_job(state, job_id).status in ("running", "pausing")
         _move(state, job_id, "cancelled", (*ACTIVE, "paused"), "cancelled")
         state.database.execute(
             "UPDATE jobs SET finished_at = ?, estimated_finish = NULL WHERE id = ?", state.now(), job_id
         )
         tell(state, job_id, "The job has been cancelled")
+    if not is_trained:
+        shutil.rmtree(state.run(job_id), ignore_errors=True)
     return retrieve(state, job_id)
 
 

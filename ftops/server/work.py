@@ -40,13 +40,21 @@ def validate_next(state: State) -> bool:
     if job is None:
         return False
     request, folder = job.request, state.run(job.id)
-    error = check_file(
-        folder / TRAINING_FILE, file_id=request.training_file, method=request.method, param="training_file"
-    )
-    if error is None and request.validation_file is not None:
+    try:
         error = check_file(
-            folder / VALIDATION_FILE, file_id=request.validation_file, method=request.method, param="validation_file"
+            folder / TRAINING_FILE, file_id=request.training_file, method=request.method, param="training_file"
         )
+        if error is None and request.validation_file is not None:
+            error = check_file(
+                folder / VALIDATION_FILE,
+                file_id=request.validation_file,
+                method=request.method,
+                param="validation_file",
+            )
+    except OSError:
+        if _status(state, job) != "cancelled":  # else its data went with it
+            raise
+        error = None
     progress.record_validated(state, job, error)
     return True
 
@@ -64,9 +72,10 @@ def train_next(state: State) -> bool:
     except ModelUnavailableError as error:
         progress.record_failure(state, job, str(error))
     except (OSError, sqlite3.Error) as error:
-        if not is_disk_full(error):
+        if is_disk_full(error):
+            progress.record_failure(state, job, "the server's disk is full")
+        elif _status(state, job) != "cancelled":  # else its data went with it
             raise
-        progress.record_failure(state, job, "the server's disk is full")
     return True
 
 
