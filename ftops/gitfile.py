@@ -71,17 +71,17 @@ class GitFile:
         with self._open() as repo:
             try:
                 commit = self._newest(repo)
-                return Shared(content=_content(repo, commit, self.path), version=commit) if commit else Shared()
-            except _git_error() as error:
+                return Shared(content=content_at(repo, commit, self.path), version=commit) if commit else Shared()
+            except git_error() as error:
                 raise ProblemsError(_unreachable(self.name, error)) from None
 
     def _newest(self, repo: Repo) -> str | None:
         """The commit that the ref stands at, which is here then; None if there is no such ref."""
-        while listed := _git(repo, "ls-remote", "--quiet", REMOTE, self.ref).split():
+        while listed := run(repo, "ls-remote", "--quiet", REMOTE, self.ref).split():
             if _has(repo, listed[0]):
                 return listed[0]
             # It may have gone on since it was listed: then what comes is another commit, and it is listed again.
-            _git(repo, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, self.ref)
+            run(repo, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, self.ref)
         return None
 
     def swap(self, old: Shared, content: bytes) -> Shared | None:
@@ -94,12 +94,12 @@ class GitFile:
         with self._open() as repo:
             try:
                 commit = self._committed(repo, old.version, content)
-            except _git_error() as error:
+            except git_error() as error:
                 raise ProblemsError(_unreachable(self.name, error)) from None
             lease = f"--force-with-lease={self.ref}:{old.version or ''}"
             try:
-                _git(repo, "push", "--porcelain", "--no-verify", lease, REMOTE, f"{commit}:{self.ref}")
-            except _git_error() as error:
+                run(repo, "push", "--porcelain", "--no-verify", lease, REMOTE, f"{commit}:{self.ref}")
+            except git_error() as error:
                 self._raise_unless_lost(error)
                 return None
             return Shared(content=content, version=commit)
@@ -111,7 +111,7 @@ class GitFile:
         message = self.message if self.is_branch else f"{self.message}\n\n{token_hex(8)}"
         tree = _tree(repo, before, self.path, _stored(repo, content))
         with repo.git.custom_environment(**({} if self.is_branch and _has_identity(repo) else _FTOPS)):
-            return _git(repo, "commit-tree", *(("-p", before) if before else ()), "-m", message, tree)
+            return run(repo, "commit-tree", *(("-p", before) if before else ()), "-m", message, tree)
 
     def _raise_unless_lost(self, error: GitCommandError) -> None:
         """Return if somebody else was faster; that the remote refuses a push, it says in a line of its own."""
@@ -142,12 +142,17 @@ def claims_file(root: Path, target: str) -> GitFile | None:
     return GitFile(root=root, ref=ref, path="claims.json", message=message, is_branch=False, if_refused=fix)
 
 
-def _git(repo: Repo, *arguments: str, **options: Any) -> str:
-    """Call git; *options* as of GitPython. Raises GitCommandError."""
+def run(repo: Repo, *arguments: str, **options: Any) -> str:
+    """Call git, which runs nothing that the repository's configuration names; *options* as of GitPython.
+
+    Raises:
+        GitCommandError: It fails.
+    """
     return str(repo.git.execute([*_GIT, *arguments], kill_after_timeout=SECONDS_MAX, **options))
 
 
-def _git_error() -> type[GitCommandError]:
+def git_error() -> type[GitCommandError]:
+    """What `run` raises."""
     from git.exc import GitCommandError  # noqa: PLC0415  # there, as the repository is
 
     return GitCommandError
@@ -155,18 +160,18 @@ def _git_error() -> type[GitCommandError]:
 
 def _has(repo: Repo, commit: str) -> bool:
     try:
-        _git(repo, "cat-file", "-e", f"{commit}^{{commit}}")
-    except _git_error():
+        run(repo, "cat-file", "-e", f"{commit}^{{commit}}")
+    except git_error():
         return False
     return True
 
 
-def _content(repo: Repo, commit: str, path: str) -> bytes | None:
+def content_at(repo: Repo, commit: str, path: str) -> bytes | None:
     """What the file holds at *commit*; None if it is not there."""
-    if not _git(repo, "ls-tree", commit, "--", path):
+    if not run(repo, "ls-tree", commit, "--", path):
         return None
     with tempfile.TemporaryFile() as file:
-        _git(repo, "cat-file", "blob", f"{commit}:{path}", output_stream=file)
+        run(repo, "cat-file", "blob", f"{commit}:{path}", output_stream=file)
         file.seek(0)
         return file.read()
 
@@ -176,7 +181,7 @@ def _stored(repo: Repo, content: bytes) -> str:
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.seek(0)
-        return _git(repo, "hash-object", "-w", "--stdin", istream=file)
+        return run(repo, "hash-object", "-w", "--stdin", istream=file)
 
 
 def _tree(repo: Repo, commit: str | None, path: str, blob: str) -> str:
@@ -185,17 +190,17 @@ def _tree(repo: Repo, commit: str | None, path: str, blob: str) -> str:
         tempfile.TemporaryDirectory(prefix="ftops-") as folder,
         repo.git.custom_environment(GIT_INDEX_FILE=f"{folder}/index"),
     ):
-        _git(repo, "read-tree", commit or "--empty")
-        _git(repo, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
-        return _git(repo, "write-tree")
+        run(repo, "read-tree", commit or "--empty")
+        run(repo, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+        return run(repo, "write-tree")
 
 
 def _has_identity(repo: Repo) -> bool:
     """Whether git knows in whose name to commit."""
     try:
-        _git(repo, "var", "GIT_COMMITTER_IDENT")
-        _git(repo, "var", "GIT_AUTHOR_IDENT")
-    except _git_error():
+        run(repo, "var", "GIT_COMMITTER_IDENT")
+        run(repo, "var", "GIT_AUTHOR_IDENT")
+    except git_error():
         return False
     return True
 

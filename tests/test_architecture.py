@@ -17,7 +17,7 @@ DOORS = {
     "click": ("ftops.cli",),
     "duckdb": ("ftops.dataset.builds",),
     "ftfy": ("ftops.dataset",),
-    "git": ("ftops.git", "ftops.gitfile"),
+    "git": ("ftops.git", "ftops.gitbranch", "ftops.gitfile"),
     "httpx": ("ftops.remote",),
     "httpx2": ("ftops.remote",),
     "numpy": ("ftops.dataset", "ftops.server.train"),

@@ -28,7 +28,7 @@ COMMANDS = {
     "cancel": ("ftops.cli.jobs", "Cancel a running job."),
     "pause": ("ftops.cli.jobs", "Pause a running job."),
     "resume": ("ftops.cli.jobs", "Resume a paused job."),
-    "lock": ("ftops.cli.lock", "Verify, show or rebuild the lockfile."),
+    "lock": ("ftops.cli.lock", "Verify, show, rebuild or push the lockfile; show or release claims."),
     "schema": ("ftops.cli.schema", "Print the JSON Schema of specs, for editors."),
     "serve": ("ftops.cli.serve", "Run the local training server in the foreground."),
 }

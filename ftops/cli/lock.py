@@ -1,4 +1,4 @@
-"""`ftops lock verify`, `ftops lock show` and `ftops lock rebuild`."""
+"""`ftops lock`: verify, show, rebuild, push; claims and release."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 import click
 
 from ftops.cli import frame
-from ftops.diagnostics import ProblemsError
+from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.lockfile import Lockfile
 
 if TYPE_CHECKING:
-    from ftops.diagnostics import Diagnostic
     from ftops.lockstore import LockStore
+    from ftops.reconcile import World
+    from ftops.shared import SharedFile
 
 
 @click.group()
 def lock() -> None:
-    """Verify, show or rebuild the lockfile."""
+    """Verify, show, rebuild or push the lockfile; show or release claims."""
 
 
 @lock.command()
@@ -77,6 +78,76 @@ def rebuild(target: str | None) -> None:
         frame.say(f"{name}: recorded again")
     missing = f"recorded the missing jobs of {counted(len(names), 'spec')}" if names else "nothing was missing"
     frame.say(f"{store.name}: {missing}")
+
+
+@lock.command()
+@frame.target_option
+@click.option("--branch", metavar="NAME", help="Branch of the remote, instead of the one checked out.")
+def push(target: str | None, branch: str | None) -> None:
+    """Commit the lockfile to the remote's branch, merged by meaning with what others recorded.
+
+    Nothing else of the working tree goes with it.
+    """
+    from ftops.gitbranch import branch_file, follow  # noqa: PLC0415  # as above
+    from ftops.lockpush import push as push_to  # noqa: PLC0415
+
+    world = frame.open_world(target)
+    store = world.store()
+    file = branch_file(world.project.root, store.name, branch)
+    before = file.read()
+    stands = push_to(store, file, clock=world.clock, chance=world.chance)
+    if stands == before:
+        frame.say(f"{store.name}: {file.name} has it already")
+        return
+    frame.say(f"{store.name}: committed to {file.name} as {str(stands.version)[:12]}")
+    if not follow(file, stands):
+        frame.say("next: `git pull --autostash` brings that commit here")
+
+
+@lock.command()
+@frame.target_option
+@frame.json_option
+def claims(target: str | None, *, as_json: bool) -> None:
+    """Show which machines are about to create which jobs, or have just done so."""
+    from ftops.claimant import listed  # noqa: PLC0415  # as above
+    from ftops.report.claims import claims_json, render_claims  # noqa: PLC0415
+
+    world = frame.open_world(target)
+    found = listed(_claims_file(world))
+    now = world.clock.now()
+    frame.answer_json(claims_json(found, now)) if as_json else frame.answer(render_claims(found, now))
+
+
+@lock.command()
+@click.argument("spec")
+@frame.target_option
+def release(spec: str, target: str | None) -> None:
+    """Free the claims on the jobs of SPEC, if the machine that took them died.
+
+    If it lives after all, it is refused before it creates anything.
+    """
+    from ftops.claimant import release as release_claims  # noqa: PLC0415  # as above
+    from ftops.report.terminal import counted  # noqa: PLC0415
+
+    world = frame.open_world(target)
+    number = release_claims(_claims_file(world), spec, clock=world.clock, chance=world.chance)
+    frame.say(f"{spec}: freed {counted(number, 'claim')}" if number else f"{spec}: nobody claims it")
+
+
+def _claims_file(world: World) -> SharedFile:
+    file = world.claims
+    if file is None:
+        raise ProblemsError(_no_claims(world.project.target.name))
+    return file
+
+
+def _no_claims(target: str) -> Diagnostic:
+    return Diagnostic(
+        code="claims-none",
+        summary=f"no claims are kept on the jobs of the target `{target}`",
+        why="no other machine pays for them: the target is this checkout's own, there is no git remote `origin`, "
+        "or ftops.yaml says `claims: local`",
+    )
 
 
 def _damaged(store: LockStore, target: str) -> tuple[Lockfile, tuple[Diagnostic, ...]]:
