@@ -20,6 +20,7 @@ from ftops.dataset.builds.manifest import FOLDER, SCRATCH, Manifest, split_path
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.filecache import FileCache
 from ftops.lockstore import make_state_folder, write_atomically
+from ftops.plainfile import read_plain
 from ftops.project import READ_BYTES, is_utf8, open_inside, unspeakable
 from ftops.recipe import Sorted
 from ftops.spec.common import place_of_field
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 BUILDS_KEPT = 5
 """Of a dataset, the newest: going back to an earlier state of the sources is then no work."""
+MANIFEST_BYTES_MAX = 64 * 1024 * 1024
+"""Of what is known of a build: a line a source file, a line a value that its splits are balanced by."""
 ABANDONED_SECONDS = 24 * 3600
 """After which what a build left half-done is that of one that was killed."""
 
@@ -154,7 +157,7 @@ def _built(
 def _known(project: Project, dataset: Dataset, key: str, cache: FileCache[str]) -> Manifest | None:
     """The build of this key, if all of its files are there and as they were made."""
     try:
-        content = _manifest_path(project, dataset, key).read_bytes()
+        content = read_plain(_manifest_path(project, dataset, key), MANIFEST_BYTES_MAX)
         manifest = msgspec.json.decode(content, type=Manifest)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
@@ -178,7 +181,7 @@ def _prune(project: Project, dataset: Dataset) -> None:
     dropped: set[str] = set()
     for position, path in enumerate(newest):
         try:
-            manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+            manifest = msgspec.json.decode(read_plain(path, MANIFEST_BYTES_MAX), type=Manifest)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             manifest = None
         splits = manifest.splits if manifest else {}

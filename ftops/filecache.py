@@ -11,6 +11,8 @@ from zlib import crc32
 
 import msgspec
 
+from ftops.plainfile import read_plain
+
 if TYPE_CHECKING:
     from typing import Self
 
@@ -19,6 +21,8 @@ Payload = TypeVar("Payload")
 SETTLED_NS = 2_000_000_000
 """How long a file must have been left alone before it was read; file systems count time in steps of up to 2 s."""
 
+BYTES_MAX = 1 << 30
+"""Of a cache, which holds some hundred bytes a file; more is not ours."""
 UNUSED_MAX = 4_000
 """Entries that are kept although a command did not use them: those that were written last."""
 
@@ -133,7 +137,7 @@ def _is_same(entry: _Entry, stat: os.stat_result) -> bool:
 def _read_entries(file: Path, header: bytes) -> dict[str, _Entry]:
     """Read entries; none are taken from a file of another kind or version, or from one that was not written whole."""
     try:
-        content = file.read_bytes()
+        content = read_plain(file, BYTES_MAX)
     except OSError:
         return {}
     body = memoryview(content)[len(header) + _CHECKSUM_BYTES :]

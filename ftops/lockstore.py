@@ -6,7 +6,6 @@ import fcntl
 import os
 import platform
 import shlex
-import stat
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -17,10 +16,11 @@ from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.digest import digest_of, short
 from ftops.lockfile import Lockfile, decode, encode
 from ftops.lockmerge import conflicts, merged
+from ftops.plainfile import APPEND, open_plain, read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import IO
+    from typing import BinaryIO
 
 DEFAULT_TARGET_FILE = "ftops.lock"
 LOCK_BYTES_MAX = 512 * 1024 * 1024
@@ -113,7 +113,7 @@ class LockStore:
         state = self.root / ".ftops"
         make_state_folder(state)
         try:
-            file = (state / f"{self.name}.held").open("a")
+            file = open_plain(state / f"{self.name}.held", APPEND)
         except OSError as error:
             raise ProblemsError(_state_unwritable(_reason(error))) from None
         with file:
@@ -135,16 +135,9 @@ class LockStore:
 
     def _on_disk(self) -> bytes | None:
         try:
-            # O_NONBLOCK: a FIFO is seen to be one instead of being waited for.
-            with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise OSError("it is a folder, a pipe or a device")
-                content = file.read(LOCK_BYTES_MAX + 1)
+            return read_plain(self._path, LOCK_BYTES_MAX)
         except FileNotFoundError:
             return None
-        if len(content) > LOCK_BYTES_MAX:
-            raise OSError(f"it is larger than {LOCK_BYTES_MAX} bytes")
-        return content
 
     def _with_theirs(self, lock: Lockfile) -> Lockfile:
         """*lock* with what others wrote since we read or wrote; a file that was deleted has nothing to add."""
@@ -177,8 +170,8 @@ def make_state_folder(state: Path) -> None:
     ignore = state / ".gitignore"
     try:
         state.mkdir(exist_ok=True)
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        with suppress(FileExistsError), ignore.open("x", encoding="utf-8") as file:
+            file.write("*\n")
     except OSError as error:
         raise ProblemsError(_state_unwritable(_reason(error))) from None
 
@@ -211,7 +204,7 @@ def _umask() -> int:
     return mask
 
 
-def _locked(file: IO[str]) -> bool:
+def _locked(file: BinaryIO) -> bool:
     """Take the lock of *file*, which goes with our process; False if another kept it all the time."""
     for _ in range(HELD_SECONDS * LOOKS_PER_SECOND):
         with suppress(BlockingIOError):

@@ -15,6 +15,10 @@ from ftops import __version__
 FILE = os.path.join(".ftops", "cache", "plan.memo")  # noqa: PTH118  # pathlib takes longer than the whole answer
 MARKS = ("ftops.yaml", "ftops.lock", "specs", ".git")
 """What ends the search for the project's root, as in `ftops.project`."""
+MINE = os.path.join(".ftops", ".gitignore")  # noqa: PTH118  # as above
+"""Made once in each checkout, with a time and an inode that nobody else knows: a memo that git brought is not ours."""
+BYTES_MAX = 64 * 1024 * 1024
+"""Of a memo: 100 bytes a file, and the answer."""
 SETTLED_SECONDS = 2
 """A file that changed so recently may change again within the same tick of the file system's clock."""
 
@@ -31,7 +35,7 @@ def recall(arguments: list[str]) -> str | None:
             if above == root or any(os.path.lexists(os.path.join(root, mark)) for mark in MARKS):  # noqa: PTH118
                 return None
             root = above
-        with open(os.path.join(root, FILE), encoding="utf-8", newline="") as file:  # noqa: PTH118, PTH123
+        with open(_opened(os.path.join(root, FILE)), encoding="utf-8", newline="") as file:  # noqa: PTH118
             key, signature, length = file.readline().split()
             if key != _key(arguments):
                 return None
@@ -72,6 +76,15 @@ def remember(root: os.PathLike[str], paths: list[str], text: str, *, since: floa
         return
 
 
+def _opened(path: str) -> int:
+    """Open the memo, which nothing else may stand for: git carries links, and one to a device would never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if os.fstat(descriptor).st_size > BYTES_MAX:
+        os.close(descriptor)
+        raise ValueError("no memo is as long")
+    return descriptor
+
+
 def _key(arguments: list[str]) -> str:
     """What the answer depends on besides files."""
     size = os.get_terminal_size(1) if os.isatty(1) else None
@@ -82,7 +95,8 @@ def _key(arguments: list[str]) -> str:
 
 def _signature(root: str, paths: list[str]) -> tuple[str, float]:
     """Digest of all stats, and the newest time among them."""
-    stats: list[object] = []
+    mine = os.stat(f"{root}/{MINE}")  # noqa: PTH116  # without it, nothing is remembered
+    stats: list[object] = [(mine.st_ctime_ns, mine.st_ino)]
     newest = 0.0
     for path in paths:
         try:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ CONFIG_FILE = "ftops.yaml"
 SPEC_ENDINGS = (".yaml", ".yml")
 SPEC_BYTES_MAX = 1024 * 1024
 """One more byte is read, so that the parser can say that a file is too large."""
+_STATE_FOLDERS = ("cache", "datasets", "local")
 READ_BYTES = 1024 * 1024
 MISSING_FIX = "write the file, or correct the path: paths in a spec are relative to the spec's own folder"
 
@@ -100,6 +101,7 @@ def open_project(start: Path, target: str | None = None) -> Project:
         ProblemsError: There is no project, its configuration has problems, or the target is unknown.
     """
     root = _root(start.resolve())
+    _refuse_links(root)
     config = _config(root)
     name = target or config.default_target
     if name not in config.targets:
@@ -173,6 +175,21 @@ def _root(start: Path) -> Path:
             fix="`ftops init` makes one",
         )
     )
+
+
+def _refuse_links(root: Path) -> None:
+    """Refuse a state folder that leads elsewhere, as git may carry it: files are written and removed in it.
+
+    Raises:
+        ProblemsError: It is a symbolic link, or holds one where a folder or file of ours belongs.
+    """
+    state = root / ".ftops"
+    if state.is_symlink():
+        raise ProblemsError(_state_is_link(".ftops"))
+    for folder in (state, *(state / name for name in _STATE_FOLDERS)):
+        with suppress(OSError), os.scandir(folder) as entries:
+            if link := next((each.path for each in entries if each.is_symlink()), None):
+                raise ProblemsError(_state_is_link(os.path.relpath(link, root)))
 
 
 def _config(root: Path) -> Config:
@@ -259,14 +276,31 @@ def open_inside(root: Path, path: str) -> Iterator[BinaryIO]:
         real = (root / path).resolve(strict=True)
         if not real.is_relative_to(root):
             raise ProblemsError(_outside(path, real))
-        # O_NONBLOCK: a FIFO is seen to be one instead of being waited for.
-        stream = os.fdopen(os.open(real, os.O_RDONLY | os.O_NONBLOCK), "rb")
+        stream = os.fdopen(_descriptor(root, real), "rb")
     except (OSError, RuntimeError) as error:
         raise ProblemsError(unreadable(path, error)) from None
     with stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise ProblemsError(_not_a_file(path))
         yield stream
+
+
+# O_PATH, where there is one: a folder that may be gone through need not be one that may be listed.
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
+
+
+def _descriptor(root: Path, real: Path) -> int:
+    """Open what lies at *real*, step by step: a link that was put there since it was resolved is not followed."""
+    *folders, name = real.relative_to(root).parts or (".",)
+    at = os.open(root, _FOLDER)
+    try:
+        for folder in folders:
+            above, at = at, os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=at)
+            os.close(above)
+        # O_NONBLOCK: a FIFO is seen to be one instead of being waited for.
+        return os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=at)
+    finally:
+        os.close(at)
 
 
 def _with_source(root: Path, problem: Diagnostic) -> Diagnostic:
@@ -336,6 +370,16 @@ def _changed(path: str) -> Diagnostic:
         place=Place(path=path),
         why="its content is no longer what was planned, so it was not uploaded",
         fix="run `ftops plan` again, and look at what it says now",
+    )
+
+
+def _state_is_link(path: str) -> Diagnostic:
+    return Diagnostic(
+        code="state-link",
+        summary=f"`{path}` is a symbolic link",
+        place=Place(path=path),
+        why="ftops writes and removes files of its own in `.ftops`, and a link leads it to somebody else's",
+        fix="remove the link: what belongs there is made again",
     )
 
 

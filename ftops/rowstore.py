@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 from ftops.dataset.columns import Columns, ColumnWriter
 from ftops.dataset.version import RULES_VERSION
+from ftops.plainfile import open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ class RowStore:
         file = self._file(sha256, reading)
         try:
             columns = Columns(cast("IO[bytes]", _Unheld(file)))
-            os.utime(file)
+            os.utime(file, follow_symlinks=False)
         except (OSError, ValueError):
             columns = None
         yield columns
@@ -115,7 +116,8 @@ class _Unheld(io.RawIOBase):
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._size = file.stat().st_size
+        with open_plain(file) as stream:
+            self._size = os.fstat(stream.fileno()).st_size
         self._at = 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
@@ -123,7 +125,7 @@ class _Unheld(io.RawIOBase):
         return self._at
 
     def read(self, size: int = -1, /) -> bytes:
-        with self._file.open("rb") as stream:
+        with open_plain(self._file) as stream:
             stream.seek(self._at)
             content = stream.read(size)
         self._at += len(content)

@@ -117,7 +117,9 @@ class Columns:
             raise ValueError("no columns, or not all of them")
         stream.seek(begin)
         self._groups: list[int] = np.frombuffer(stream.read(4 * groups), dtype="<u4").tolist()
-        self._firsts = list(accumulate(self._groups, initial=0))[:-1]
+        *self._firsts, rows = accumulate(self._groups, initial=0)
+        if rows != self.rows:
+            raise ValueError("groups of other rows")
         self._begins = [first * sum(_ROW_BYTES.values()) for first in self._firsts]
         self._stream = stream
 

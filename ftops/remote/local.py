@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ftops.diagnostics import Diagnostic, ProblemsError
+from ftops.plainfile import APPEND, open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 900
 """The server ends by itself when nobody asked for so long and no job is left."""
 START_SECONDS = 30
+CARD_BYTES_MAX = 10_000
+"""Of what a running server tells of itself."""
 LOOKS_PER_SECOND = 10
+
+
+_NEEDED = frozenset({"HOME", "LANG", "LOGNAME", "PATH", "TEMP", "TMP", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV"})
+_NEEDED_BEGINNINGS = ("COVERAGE_", "DYLD_", "FTOPS_", "LC_", "LD_", "MKL_", "OMP_", "OPENBLAS_", "PYTHON", "XDG_")
+_NETWORK = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_DIR", "SSL_CERT_FILE"})
+"""For fetching a model; in capitals or not."""
+_TOKEN = "FTOPS_SERVER_TOKEN"  # noqa: S105  # the name of a variable
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +62,8 @@ def local_endpoint(state: Path, environ: Mapping[str, str], clock: Clock) -> End
 
 def _running(state: Path) -> Endpoint | None:
     try:
-        with (state / "server.json").open("rb") as card:
-            endpoint = msgspec.json.decode(card.read(), type=Endpoint)
+        with open_plain(state / "server.json") as card:
+            endpoint = msgspec.json.decode(card.read(CARD_BYTES_MAX), type=Endpoint)
             return endpoint if _answers(endpoint, card) else None
     except (OSError, ValueError, http.client.HTTPException, msgspec.MsgspecError):
         # There is no card, nobody listens, or what was written down is no address and no token.
@@ -90,7 +100,7 @@ def _is_locked(card: BinaryIO) -> bool:
 @contextmanager
 def _starting(state: Path) -> Iterator[None]:
     """Let only one of several commands start the server."""
-    with (state / "start.lock").open("w") as file:
+    with open_plain(state / "start.lock", APPEND) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -98,14 +108,14 @@ def _starting(state: Path) -> Iterator[None]:
 def _start(state: Path, environ: Mapping[str, str], clock: Clock) -> Endpoint:
     command = [sys.executable, "-m", "ftops.server", "--state", str(state), "--idle-exit", str(IDLE_SECONDS)]
     log = state / "server.log"
-    with log.open("ab") as output:
+    with open_plain(log, APPEND) as output:
         # In a session of its own: Ctrl-C in this terminal does not end a training run.
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=_without_keys(environ),
+            env=_needed(environ),
             start_new_session=True,
         )
     for _ in range(START_SECONDS * LOOKS_PER_SECOND):
@@ -118,10 +128,14 @@ def _start(state: Path, environ: Mapping[str, str], clock: Clock) -> Endpoint:
     raise ProblemsError(_not_started(tail[0] if tail else f"it did not answer within {START_SECONDS} s"))
 
 
-def _without_keys(environ: Mapping[str, str]) -> dict[str, str]:
-    """The local server needs no provider's key, so it gets none."""
-    secret = ("OPENAI_", "AZURE_", "AWS_", "NEBIUS_", "LITELLM_", "ANTHROPIC_", "FTOPS_SERVER_TOKEN", "GITHUB_TOKEN")
-    return {name: value for name, value in environ.items() if not name.startswith(secret)} | {"PYTHONUNBUFFERED": "1"}
+def _needed(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the local server needs: any variable may hold the key of a target, so it gets no others."""
+    needed = {
+        name: value
+        for name, value in environ.items()
+        if (name in _NEEDED or name.upper() in _NETWORK or name.startswith(_NEEDED_BEGINNINGS)) and name != _TOKEN
+    }
+    return needed | {"PYTHONUNBUFFERED": "1"}
 
 
 def _not_started(why: str) -> Diagnostic:
