@@ -5,6 +5,7 @@ The API has no idempotency key, so that a create is never sent without a look fo
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -128,8 +129,9 @@ class Creator:
     def _after_doubt(self, change: Change, error: RemoteError) -> JobSeen:
         """The job of a create of which it is not known whether it was made."""
         want = change.wanted
-        if found := self._look_for(want.name, want.digest, change.attempt, patient=True):
-            return found
+        with suppress(RemoteError):  # what keeps us from looking makes it no less doubtful
+            if found := self._look_for(want.name, want.digest, change.attempt, patient=True):
+                return found
         raise RemoteError(_doubtful(want.name, error.problem), effect=Effect.UNKNOWN, status=error.status) from None
 
     def _put_off(self, change: Change, problem: Diagnostic) -> LaterError:

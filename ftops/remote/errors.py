@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 from ftops.diagnostics import Diagnostic, ProblemsError
 
@@ -89,55 +89,79 @@ def clean(text: str, key: str) -> str:
     return whole.replace(key, "…") if len(key) >= KEY_CHARACTERS_MIN else whole
 
 
-# What an HTTP status and the API's own code (None: any) mean: our code, whether the effect happened, and the fix.
-# The first row that matches holds. Source: the API's error guide, and transcripts of real errors.
+class Meaning(NamedTuple):
+    """What an answer with an error means."""
+
+    statuses: range
+    api_code: str | None
+    """The API's own code; None: any."""
+    code: str
+    """Ours, as in docs/errors.md."""
+    effect: Effect
+    fix: str
+
+
 _AGAIN = "run the command again: it looks before it creates"
-_MEANINGS: tuple[tuple[range, str | None, str, Effect, str], ...] = (
-    (range(401, 402), None, "remote-unauthorized", Effect.NO, "set the environment variable of the target's key"),
-    (
+MEANINGS = (
+    Meaning(
+        range(401, 402), None, "remote-unauthorized", Effect.NO, "set the environment variable of the target's key"
+    ),
+    Meaning(
         range(403, 404),
         "training_not_available",
         "remote-training-closed",
         Effect.NO,
         "use another target: OpenAI closes fine-tuning for ever more organizations until 2027-01-06",
     ),
-    (range(403, 404), None, "remote-forbidden", Effect.NO, "ask an owner of the account for the permission"),
-    (range(404, 405), None, "remote-not-found", Effect.NO, "see what is there with `ftops plan --refresh`"),
-    (range(408, 410), None, "remote-failed", Effect.UNKNOWN, _AGAIN),
-    (range(429, 430), "insufficient_quota", "remote-quota", Effect.NO, "check the account's plan and billing"),
-    (range(429, 430), None, "remote-busy", Effect.NO, "run `ftops apply` later: it goes on where this one stopped"),
-    (range(400, 500), None, "remote-refused", Effect.NO, "mend what the provider names, then run `ftops plan`"),
-    (range(500, 600), None, "remote-failed", Effect.UNKNOWN, _AGAIN),
+    Meaning(range(403, 404), None, "remote-forbidden", Effect.NO, "ask an owner of the account for the permission"),
+    Meaning(range(404, 405), None, "remote-not-found", Effect.NO, "see what is there with `ftops plan --refresh`"),
+    Meaning(range(408, 410), None, "remote-failed", Effect.UNKNOWN, _AGAIN),
+    Meaning(range(429, 430), "insufficient_quota", "remote-quota", Effect.NO, "check the account's plan and billing"),
+    Meaning(
+        range(429, 430),
+        None,
+        "remote-busy",
+        Effect.NO,
+        "run `ftops apply` later: it goes on where this one stopped",
+    ),
+    Meaning(range(400, 500), None, "remote-refused", Effect.NO, "mend what the provider names, then run `ftops plan`"),
+    Meaning(range(500, 600), None, "remote-failed", Effect.UNKNOWN, _AGAIN),
 )
+"""The first row that fits holds. Any other status, an answer that cannot be read, and none at all: unknown.
+
+Source: the API's error guide, and transcripts of real errors. 408 and 409 may come from a gateway that gave up waiting
+for an API that did not; 429 is decided before anything is done.
+"""
+NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "InvalidURL", "PoolTimeout", "UnsupportedProtocol"})
+"""Failures of the transport, by name, that come before a byte is sent; after all others the effect is unknown."""
 
 
 def _refused(error: openai.APIStatusError, key: str) -> RemoteError:
     status = error.status_code
     api_code = redact(error.code, key)[:100] if isinstance(error.code, str) else None
-    meaning = next((row for row in _MEANINGS if status in row[0] and row[1] in {None, api_code}), None)
+    meaning = next((row for row in MEANINGS if status in row.statuses and row.api_code in {None, api_code}), None)
     if meaning is None:
         return unreadable(f"HTTP {status}")
-    _, _, code, effect, fix = meaning
     words = error.body.get("message") if isinstance(error.body, dict) else None
     if not isinstance(words, str):
         words = "it gives no explanation"
     problem = Diagnostic(
-        code=code,
+        code=meaning.code,
         summary=f"the provider answered {status}: {redact(words, key).rstrip('.')[:500]}",
         why=f"its code for this is `{api_code}`" if api_code else None,
-        fix=fix,
+        fix=meaning.fix,
     )
-    return RemoteError(problem, effect=effect, status=status)
+    return RemoteError(problem, effect=meaning.effect, status=status)
 
 
 def _unreachable(cause: BaseException, key: str) -> RemoteError:
-    never_connected = type(cause).__name__ in {"ConnectError", "ConnectTimeout", "UnsupportedProtocol", "InvalidURL"}
+    never_sent = type(cause).__name__ in NEVER_SENT
     return RemoteError(
         Diagnostic(
             code="remote-unreachable",
-            summary="the provider cannot be reached" if never_connected else "the connection to the provider was lost",
+            summary="the provider cannot be reached" if never_sent else "the connection to the provider was lost",
             why=redact(str(cause), key)[:200],
             fix="check the network and the target's `base_url`, then run the command again",
         ),
-        effect=Effect.NO if never_connected else Effect.UNKNOWN,
+        effect=Effect.NO if never_sent else Effect.UNKNOWN,
     )

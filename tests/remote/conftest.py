@@ -74,7 +74,8 @@ def stranger() -> Iterator[Stranger]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
-            self.send_header("x-should-retry", "false")
+            # A create must not be sent again even if the answer asks for it; other tests need not wait for retries.
+            self.send_header("x-should-retry", "true" if route == "POST /v1/fine_tuning/jobs" else "false")
             self.end_headers()
             self.wfile.write(body)
 
