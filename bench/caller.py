@@ -28,6 +28,10 @@ class Caller:
         self._keeps_alive = keeps_alive
         self._connection: tuple[StreamReader, StreamWriter] | None = None
 
+    def twin(self) -> Caller:
+        """Another client of the same server, with connections of its own."""
+        return Caller(self._address.geturl(), self._token, keeps_alive=self._keeps_alive)
+
     async def call(
         self,
         method: str,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sqlite3
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from typing import Any
 
 from bench.caller import Caller, Dropped
 from bench.common import Result, report, running_server
+from bench.processes import children_of, left_over, open_files_of, role_of
 
 SECONDS = 1800.0
 CLIENTS = 50
@@ -103,7 +103,7 @@ def soak(folder: Path, *, seconds: float, clients: int, seed: int) -> int:
     print("Answers: " + ", ".join(f"{status}: {count}" for status, count in sorted(told.statuses.items())))
     for surprise, count in Counter(told.surprises).most_common(20):
         print(f"  SURPRISE {count}x {surprise}")
-    left = _left_over(state)
+    left = left_over(state)
     for what in left:
         print(f"  LEFT OVER {what}")
     results = [
@@ -143,7 +143,7 @@ async def _files_when_idle(client: Client, pid: int) -> int:
     await client.chat()
     await client.tidy_up()
     await asyncio.sleep(SETTLE_SECONDS)
-    return _files_of(pid)
+    return open_files_of(pid)
 
 
 class Client:
@@ -320,31 +320,20 @@ class Client:
 async def _sample(pid: int, samples: list[Sample]) -> None:
     began = time.monotonic()
     while True:
-        for process in (pid, *_children(pid)):
+        for process in (pid, *children_of(pid)):
             with suppress(OSError):  # it has just ended
                 samples.append(_sample_of(process, time.monotonic() - began))
         await asyncio.sleep(SAMPLE_SECONDS)
 
 
 def _sample_of(process: int, seconds: float) -> Sample:
-    folder = Path(f"/proc/{process}")
-    words = folder.joinpath("cmdline").read_text().split("\0")
-    role = words[words.index("-m") + 1].removeprefix("ftops.") if "-m" in words else "a process that starts"
-    pages = int(folder.joinpath("statm").read_text().split()[1])
+    pages = int(Path(f"/proc/{process}/statm").read_text(encoding="utf-8").split()[1])
     return Sample(
         seconds=seconds,
-        role=f"{role} {words[-2]}" if role.endswith("worker") else role,
+        role=role_of(process),
         megabytes=pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
-        files=_files_of(process),
+        files=open_files_of(process),
     )
-
-
-def _files_of(process: int) -> int:
-    return sum(1 for _ in Path(f"/proc/{process}/fd").iterdir())
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _growth(samples: list[Sample]) -> tuple[float, float]:
@@ -355,27 +344,6 @@ def _growth(samples: list[Sample]) -> tuple[float, float]:
         return 0.0, median(megabytes for _, megabytes in points)
     slope = linear_regression([seconds for seconds, _ in points], [megabytes for _, megabytes in points]).slope
     return slope * end, median(megabytes for _, megabytes in points)
-
-
-def _left_over(state: Path) -> list[str]:
-    """What lies in the folder and belongs to nothing, and what the database says of itself if it is not sound."""
-    database = sqlite3.connect(state / "state.db")
-    known = {
-        "blobs": "SELECT id FROM files",
-        "models": "SELECT folder FROM models WHERE NOT deleted",
-        "runs": "SELECT id FROM jobs WHERE status NOT IN ('succeeded', 'failed', 'cancelled')",
-        "uploads": "SELECT id FROM uploads WHERE status = 'pending'",
-        "incoming": "SELECT 1 WHERE 0",
-    }
-    left = [
-        f"{folder}/{path.name}"
-        for folder, query in known.items()
-        for path in (state / folder).iterdir()
-        if path.name not in {row[0] for row in database.execute(query)}
-    ]
-    found = [row[0] for row in database.execute("PRAGMA integrity_check")]
-    database.close()
-    return left + [line for line in found if line != "ok"]
 
 
 if __name__ == "__main__":
