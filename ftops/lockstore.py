@@ -9,6 +9,7 @@ import shlex
 import tempfile
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from ftops.lockmerge import conflicts, merged
 from ftops.plainfile import APPEND, open_plain, read_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
 DEFAULT_TARGET_FILE = "ftops.lock"
@@ -28,6 +29,8 @@ LOCK_BYTES_MAX = 512 * 1024 * 1024
 HELD_SECONDS = 5
 """How long to wait for another ftops command that writes; one that only collects is done by then."""
 LOOKS_PER_SECOND = 10
+SAVES_MAX = 10
+"""How often a save begins anew because others wrote while it did."""
 
 
 def lock_name(target: str, default_target: str) -> str:
@@ -91,17 +94,23 @@ class LockStore:
         """
         if encode(lock) == self._known:
             return lock
+        whole = lock
         try:
-            lock = self._with_theirs(lock)
-            write_atomically(self._path, encode(lock))
+            for _ in range(SAVES_MAX):
+                found = self._on_disk()
+                whole = self._with_theirs(lock, found)
+                # Writing may take long, and what others put there meanwhile must not be replaced either.
+                if write_atomically(self._path, encode(whole), only_if=partial(self._stands, found)):
+                    self._known = encode(whole)
+                    return whole
         except _ConflictError as conflict:
-            fix = _set_beside(self._path, encode(lock)) if spent else _NO_JOB
+            fix = _set_beside(self._path, encode(whole)) if spent else _NO_JOB
             raise ProblemsError(_unsaved(self.name, str(conflict), fix)) from None
         except OSError as error:
-            fix = _recovery(self._path, encode(lock)) if spent else _NO_JOB
+            fix = _recovery(self._path, encode(whole)) if spent else _NO_JOB
             raise ProblemsError(_unsaved(self.name, _reason(error), fix)) from None
-        self._known = encode(lock)
-        return lock
+        fix = _set_beside(self._path, encode(whole)) if spent else _NO_JOB
+        raise ProblemsError(_unsaved(self.name, "something else changes it all the time", fix))
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -139,9 +148,11 @@ class LockStore:
         except FileNotFoundError:
             return None
 
-    def _with_theirs(self, lock: Lockfile) -> Lockfile:
+    def _stands(self, content: bytes | None) -> bool:
+        return self._on_disk() == content
+
+    def _with_theirs(self, lock: Lockfile, found: bytes | None) -> Lockfile:
         """*lock* with what others wrote since we read or wrote; a file that was deleted has nothing to add."""
-        found = self._on_disk()
         if found is None or found == self._known:
             return lock
         try:
@@ -176,8 +187,14 @@ def make_state_folder(state: Path) -> None:
         raise ProblemsError(_state_unwritable(_reason(error))) from None
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace *path* with *content*: after a crash it holds the old bytes or the new ones, never a mixture."""
+def write_atomically(path: Path, content: bytes, *, only_if: Callable[[], bool] = lambda: True) -> bool:
+    """Replace *path* with *content*: after a crash it holds the old bytes or the new ones, never a mixture.
+
+    Args:
+        path: Of the file.
+        content: All of it.
+        only_if: Asked last, when all that takes time is done; if not, *path* stays as it is, and False is given.
+    """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -186,6 +203,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
             # mkstemp makes it private; a lockfile is as public as the file that it replaces.
             os.fchmod(file.fileno(), path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        if not only_if():
+            Path(name).unlink()
+            return False
         Path(name).replace(path)
     except BaseException:
         with suppress(OSError):
@@ -196,6 +216,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return True
 
 
 def _umask() -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
+from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +18,7 @@ from ftops.lockfile import Generation, JobRecord, Lockfile, encode, with_generat
 from ftops.lockstore import LockStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -70,6 +73,34 @@ def test_each_save_merges_again(store: LockStore) -> None:
     write(store, msgspec.structs.replace(saved, models={"theirs": saved.models["theirs"]}))
     saved = store.save(with_generation(saved, "third", generation("ftjob-third")), spent=True)
     assert on_disk(store).models.keys() == saved.models.keys() == {"theirs", "third"}
+
+
+def written_while_it_saves(monkeypatch: pytest.MonkeyPatch, store: LockStore, writes: Iterable[Lockfile]) -> None:
+    """While a save waits for the disk, somebody writes the lockfile."""
+    pending, sync = iter(writes), os.fsync
+
+    def write_and_sync(descriptor: int) -> None:
+        if lock := next(pending, None):
+            write(store, lock)
+        sync(descriptor)
+
+    monkeypatch.setattr("ftops.lockstore.os.fsync", write_and_sync)
+
+
+def test_what_a_colleague_records_while_it_is_written_stays(store: LockStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    written_while_it_saves(monkeypatch, store, [THEIRS])
+    assert store.save(MINE, spent=True).models.keys() == on_disk(store).models.keys() == {"mine", "theirs"}
+    assert [path.name for path in store.root.iterdir()] == ["ftops.lock"]
+
+
+def test_a_lockfile_that_is_written_all_the_time_is_left(store: LockStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = (with_generation(EMPTY, "theirs", generation(f"ftjob-{number}")) for number in count())
+    written_while_it_saves(monkeypatch, store, others)
+    with pytest.raises(ProblemsError) as caught:
+        store.save(MINE, spent=True)
+    assert caught.value.problems[0].why == "something else changes it all the time"
+    assert on_disk(store).models.keys() == {"theirs"}
+    assert "mine" in (store.root / "ftops.lock.unsaved-1").read_text()
 
 
 def test_an_entry_that_was_dropped_here_or_there_is_gone(store: LockStore) -> None:
