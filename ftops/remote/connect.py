@@ -61,10 +61,13 @@ def _client(url: str, key: str, target: Target, environ: Mapping[str, str]) -> O
     import httpx2  # noqa: PLC0415  # takes 1 s, with openai: only once something is to be called
     import openai  # noqa: PLC0415
 
+    from ftops.remote.bounds import NO_COMPRESSION, bound  # noqa: PLC0415  # likewise
+
     try:
         # A proxy is for what is outside: what listens on this machine is asked directly.
         is_here = _LOOPBACK.fullmatch(urlsplit(url).hostname or "") is not None
-        http_client = openai.DefaultHttpxClient(trust_env=not is_here)
+        hooks = {"response": [bound]}
+        http_client = openai.DefaultHttpxClient(trust_env=not is_here, event_hooks=hooks, headers=NO_COMPRESSION)
         client = openai.OpenAI(
             base_url=url,
             api_key=key,

@@ -60,7 +60,7 @@ def call(key: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) 
     except (openai.OpenAIError, ValueError) as error:
         # A body that is not JSON: the call went through, only its answer is lost.
         raise unreadable(redact(str(error), key)) from None
-    except (AttributeError, LookupError, RecursionError, TypeError):
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError):
         # The SDK does not validate, and stumbles over JSON of another shape, or HTML. Likewise lost.
         raise unreadable("it does not have the shape of the API's") from None
 

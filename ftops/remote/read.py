@@ -127,7 +127,7 @@ def as_dict(answer: object, key: str) -> dict[str, object]:
     try:
         # warnings: unknown enum values and extra fields are ordinary states of the dialect, not worth a warning.
         value = _mended(dump(mode="json", by_alias=True, warnings=False), key)
-    except (RecursionError, ValueError):
+    except (ArithmeticError, RecursionError, ValueError):
         _not_the_dialect(answer)
     if not isinstance(value, dict):
         _not_the_dialect(answer)

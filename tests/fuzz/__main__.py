@@ -12,6 +12,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
+from random import Random
 from tempfile import TemporaryDirectory
 
 INPUT_SECONDS_MAX = 20
@@ -69,6 +70,7 @@ def _fuzz(name: str, learnt: Path, options: list[str]) -> None:
         for module in walk_packages(ftops.__path__, "ftops."):
             if not module.name.startswith(("ftops.server", "ftops.__main__")):
                 import_module(module.name)
+        from tests.fuzz.mutations import other_value  # noqa: PLC0415
     target = TARGETS[name]
     with TemporaryDirectory(prefix="fuzz-seeds-") as seeds:
         for number, seed in enumerate(target.seeds):
@@ -85,7 +87,13 @@ def _fuzz(name: str, learnt: Path, options: list[str]) -> None:
             limits.append(f"-dict={words}")
         corpus = HERE / "corpus" / name
         folders = [str(learnt), seeds, *([str(corpus)] if corpus.exists() else [])]
-        atheris.Setup([sys.argv[0], *limits, *options, *folders], target.run)
+
+        def mutated(content: bytes, bytes_max: int, number: int) -> bytes:
+            chance = Random(number)
+            made = other_value(content, chance) if chance.randrange(2) else None
+            return made if made and len(made) <= bytes_max else bytes(atheris.Mutate(content, bytes_max))
+
+        atheris.Setup([sys.argv[0], *limits, *options, *folders], target.run, custom_mutator=mutated)
         atheris.Fuzz()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.fuzz import answers, files
-from tests.fuzz.promises import ROW
+from tests.fuzz.promises import KEY, ROW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +128,7 @@ _JOB = {
     "training_file": "file-1",
     "trained_tokens": 100,
     "seed": 7,
-    "user_provided_suffix": "elle",
+    "user_provided_suffix": f"elle {KEY}",
     "metadata": {
         "ftops.spec": "elle",
         "ftops.digest": "sha256:" + "0" * 64,
@@ -145,9 +145,9 @@ _CHECKPOINT = {
     "created_at": 1_750_000_100,
     "fine_tuning_job_id": "ftjob-1",
 }
-_EVENT = {"id": "ftevent-1", "created_at": 1, "level": "warn", "message": "\u001b[2Jstep", "data": {"step": 1}}
+_EVENT = {"id": "ftevent-1", "created_at": 1, "level": "warn", "message": f"\u001b[2J {KEY}", "data": {"step": KEY}}
 _FILE = {"id": "file-1", "filename": "a.jsonl", "bytes": 17, "status": "processed", "purpose": "fine-tune"}
-_ERROR = {"error": {"message": "Incorrect API key provided: sk-abc***", "code": "invalid_api_key", "type": "x"}}
+_ERROR = {"error": {"message": f"Incorrect API key provided: {KEY}, sk-abc***", "code": "invalid_api_key", "type": "x"}}
 _CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}
 _FLAGGED = {"id": "m", "results": [{"flagged": True, "categories": {"hate": True}, "category_scores": {"hate": 0.9}}]}
 _GENERATION = {
@@ -221,7 +221,7 @@ TARGETS = {
             b"\0\0\0" + _json(_FLAGGED),
             b"\7\0\0" + _json(_ERROR),
             b"\0\2\0data: " + _json(_CHUNK) + b"\n\ndata: [DONE]\n\n",
-            b"\0\3\0<html>Sign in</html>",
+            b"\0\3\0<html>Sign in</html>" + KEY.encode(),
         ),
         4_096,
     ),

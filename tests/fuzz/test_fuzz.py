@@ -9,41 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.__main__ import CORPUS_BYTES_MAX, CORPUS_FILES_MAX
+from tests.fuzz.mutations import other_bytes, other_value
 from tests.fuzz.promises import KEY, ROW, harmless, secretive
 from tests.fuzz.targets import TARGETS
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
+    from random import Random
 
 pytestmark = pytest.mark.timeout(60)
 """An input that hangs is a finding: all of a target together take seconds."""
 
 EXAMPLES = {"data": 30, "source": 15, "answer": 15}
 """How many inputs are made of each target; of those that are not listed, 60."""
-JUNK = (
-    b"", b"\0", b"\xff", b"\xed\xa0\x80", b"\\ud800", b"\xef\xbb\xbf", b"\xff\xfe", b"\r\n", b"\n", b"\t", b"\x1b[2J",
-    b"\xe2\x80\xae", b"\xe2\x80\xa8", b"::error::x", b"1e999", b"-1", b"NaN", b"9" * 400, b"0x1", b"1e-7", b"null",
-    b"true", b"[]", b"{}", b"[" * 300, b'{"a":' * 300, b"&a ", b"*a", b"!!x ", b"? ", b"- ", b"../", b"/etc",
-    b"{matrix}", b"{{item.a}}", b"'", b'"', b"\\", b",", b": ", b"#", b"%",
-)  # fmt: skip
-"""What readers stumble over."""
-
-
-def damaged(seed: bytes) -> SearchStrategy[bytes]:
-    """*seed* with pieces cut out, doubled or replaced by junk, a few times."""
-    edits = st.lists(
-        st.tuples(st.integers(0, len(seed)), st.integers(0, 40), st.sampled_from(JUNK) | st.binary(max_size=8)),
-        min_size=1,
-        max_size=4,
-    )
-
-    def edited(changes: list[tuple[int, int, bytes]]) -> bytes:
-        content = seed
-        for at, length, junk in changes:
-            content = content[:at] + junk + content[at + length :]
-        return content
-
-    return edits.map(edited)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -62,8 +39,11 @@ def test_what_is_made_up_holds_every_promise(name: str) -> None:
     @settings(
         max_examples=EXAMPLES.get(name, 60), deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
-    @given(st.one_of([damaged(seed) for seed in target.seeds]) | st.binary(max_size=100))
-    def holds(content: bytes) -> None:
+    @given(st.sampled_from(target.seeds), st.randoms(use_true_random=False), st.integers(1, 3))
+    def holds(content: bytes, chance: Random, edits: int) -> None:
+        for _ in range(edits):
+            other = other_value(content, chance) if chance.randrange(3) else None
+            content = other or other_bytes(content, chance)
         target.run(content)
 
     holds()
