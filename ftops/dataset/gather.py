@@ -114,13 +114,14 @@ def load_tokenizer(counting: Counting, method: str) -> None:
 
 
 def _with_texts(made: Columns, prompts: Sequence[str], answers: Sequence[str]) -> Columns:
+    prompt_script, answer_script = np.split(scripts([*prompts, *answers]), 2)
     return {
         **made,
         "row": made["prompt"] * _ODD + made["answer"],
         "answer_chars": np.fromiter(map(len, answers), np.uint32, len(answers)),
         "ending": endings(answers),
-        "prompt_script": scripts(prompts),
-        "answer_script": scripts(answers),
+        "prompt_script": prompt_script,
+        "answer_script": answer_script,
     }
 
 

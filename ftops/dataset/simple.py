@@ -102,8 +102,8 @@ def simple_rows(content: bytes, spans: Sequence[int]) -> Simple:
     begins = np.concatenate((np.zeros(min(len(ends), 1), np.int64), ends[:-1]))
     is_trained = roles == _ASSISTANT
     is_wrong = np.zeros(len(messages), np.bool_)
-    if b'"weight"' in content:
-        weights = [message.weight for message in messages]
+    weights = [message.weight for message in messages]
+    if set(weights) - {msgspec.UNSET}:
         is_wrong = ~is_trained & np.array([weight is not msgspec.UNSET for weight in weights], np.bool_)
         is_trained &= np.array([weight != 0 for weight in weights], np.bool_)
     # Instructions come first, and the last message is an answer that is learnt.

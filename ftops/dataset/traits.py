@@ -108,11 +108,12 @@ def scripts(texts: Sequence[str]) -> NDArray[np.uint8]:
     if not texts:
         return np.zeros(0, dtype=np.uint8)
     is_ascii = np.fromiter(map(str.isascii, texts), np.bool_, len(texts))
-    has_letter = np.fromiter(map(bool, map(_LETTER, compress(texts, is_ascii))), np.bool_, int(is_ascii.sum()))
+    # Most texts begin with a letter, which is seen sooner than the first one is found.
+    has_letter = [text[:1].isalpha() or bool(_LETTER(text)) for text in compress(texts, is_ascii.tolist())]
     found = np.full(len(texts), Script.NONE, dtype=np.uint8)
     found[is_ascii] = np.where(has_letter, Script.LATIN, Script.NONE)
     if not is_ascii.all():
-        found[~is_ascii] = _scripts_by_sample(list(compress(texts, ~is_ascii)))
+        found[~is_ascii] = _scripts_by_sample(list(compress(texts, (~is_ascii).tolist())))
     return found
 
 

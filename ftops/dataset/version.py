@@ -2,6 +2,6 @@
 
 from typing import Final
 
-RULES_VERSION: Final = "5"
+RULES_VERSION: Final = "6"
 """Raised with every change of a rule, of columns, or of what an examination gives: no cache tells what older rules
 found."""

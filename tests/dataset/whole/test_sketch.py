@@ -23,7 +23,7 @@ def jaccard(one: str, other: str) -> float:
 
 
 def test_a_sketch_is_the_same_on_every_machine() -> None:
-    assert sketches([SENTENCE])[0, :4].tolist() == [1136234962, 620558863, 2703797411, 456974904]
+    assert sketches([SENTENCE])[0, :4].tolist() == [1582266002, 620558863, 2703797411, 456974904]
 
 
 def test_shingles_are_runs_of_eight_bytes_in_lower_case_little_endian() -> None:
