@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,8 @@ class Applier:
                 return self._collect(change, change.recorded, change.seen)
             case Kind.SELECT:
                 return self._select(change)
+            case Kind.CANCEL:
+                return self._cancel(change)
             case Kind.FORGET:
                 self.creator.settle(change.name)
                 self.ledger.save(forgotten(self.lock, change.name))
@@ -140,16 +143,20 @@ class Applier:
         return self._collect(change, generation, job)
 
     def _cancel_if_told(self, want: Desired, old: Generation | None, job: JobSeen) -> None:
-        """Cancel what *job* supersedes, if the spec says so, and only now that *job* is there."""
+        """Cancel what *job* supersedes, if the spec says so, and only now that *job* is there.
+
+        If that fails, or this process dies first, the next plan has a cancel.
+        """
         if want.spec.on_change != "cancel" or old is None or old.job.id == job.id:
             return
         if state_of(old.job.status) in UNFINISHED:
-            try:
+            with suppress(RemoteError):
                 self.provider.cancel(old.job.id)
-            except RemoteError as error:
-                # It may have ended by itself in between; what it became is collected like any other.
-                if error.problem.code not in OF_ONE_MODEL:
-                    raise
+
+    def _cancel(self, change: Change) -> Outcome:
+        assert change.seen is not None
+        self.provider.cancel(change.seen.id)
+        return _done(change, f"cancelled job {change.seen.id}, which is superseded")
 
     def _collect(self, change: Change, old: Generation, job: JobSeen) -> Outcome:
         """Record how a job ended: its model, all checkpoints, what the provider resolved and measured."""

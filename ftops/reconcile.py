@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ftops.shared import SharedFile
 
 ENDED_WITH_CHECKPOINTS = frozenset({State.SUCCEEDED, State.CANCELLED})
-RECONCILED = frozenset({Kind.COLLECT, Kind.ADOPT})
+RECONCILED = frozenset({Kind.COLLECT, Kind.ADOPT, Kind.CANCEL})
 """What `reconcile` does without being asked again: it records, and pays for nothing."""
 
 

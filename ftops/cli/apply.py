@@ -15,7 +15,7 @@ from ftops.plan.changes import PAID, Kind
 if TYPE_CHECKING:
     from ftops.plan.plan import Plan
 
-ASKED = PAID | {Kind.SELECT, Kind.FORGET}
+ASKED = PAID | {Kind.SELECT, Kind.CANCEL, Kind.FORGET}
 """What a person is asked about; the rest only records what is there."""
 REFUSED = 3
 WRONG_USAGE = 64

@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """Record what came of a job that has ended."""
     SELECT = "select"
     """Choose another checkpoint of a trained model; nothing is trained."""
+    CANCEL = "cancel"
+    """Superseded, and its spec says that it is not to go on; what came of it until then is collected."""
     FORGET = "forget"
     """No spec asks for it: it becomes history; the model stays."""
     AWAIT = "await"
@@ -48,7 +50,7 @@ SHOWN_CHARACTERS = 64
 """Of a value in a cause: as long as a digest."""
 
 PAID = frozenset({Kind.CREATE, Kind.REPLACE})
-PENDING = PAID | {Kind.ADOPT, Kind.COLLECT, Kind.SELECT, Kind.FORGET, Kind.DRIFT}
+PENDING = PAID | {Kind.ADOPT, Kind.COLLECT, Kind.SELECT, Kind.CANCEL, Kind.FORGET, Kind.DRIFT}
 """Kinds that make `plan --detailed-exitcode` answer 2."""
 
 

@@ -15,7 +15,6 @@ from ftops.plan.rebuild import unrecorded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ftops.digest import Digest
     from ftops.lockfile import JobError
 
 
@@ -36,7 +35,7 @@ def diff(
     """
     wanted = tuple(desired)
     changes = [_wanted(want, recorded, observed, retry_failed=retry_failed) for want in wanted]
-    asked = {want.name: want.digest for want in wanted}
+    asked = {want.name: want for want in wanted}
     for name, entry in recorded.models.items():
         if (entry.generation or entry.intent) and name not in asked:
             changes.append(Change(name=name, kind=Kind.FORGET, reason="no spec asks for it", recorded=entry.generation))
@@ -137,12 +136,21 @@ def _trained(want: Desired, current: Generation, observed: Observed | None) -> C
     return _change(want, Kind.NONE, current.model, recorded=current)
 
 
-def _superseded(name: str, entry: Entry, asked: Digest | None, observed: Observed | None) -> Iterator[Change]:
-    """Jobs that still run, though nothing asks for them: their models are collected too, so that no id is lost."""
+def _superseded(name: str, entry: Entry, want: Desired | None, observed: Observed | None) -> Iterator[Change]:
+    """Jobs that still run, though nothing asks for them: their models are collected too, so that no id is lost.
+
+    Where the spec says so, they are cancelled once what supersedes them is recorded.
+    """
+    current = entry.generation
+    is_there = want is not None and current is not None and current.digest == want.digest
     for generation in entry.generations:
-        is_asked_for = generation is entry.generation and generation.digest == asked
-        if not is_asked_for and state_of(generation.job.status) in UNFINISHED:
-            seen = observed.job(generation.job.id) if observed else None
+        if (is_there and generation is current) or state_of(generation.job.status) not in UNFINISHED:
+            continue
+        seen = observed.job(generation.job.id) if observed else None
+        if current and want and is_there and want.spec.on_change == "cancel" and seen and seen.state in UNFINISHED:
+            reason = f"job {seen.id} is superseded by {current.job.id}, and the spec says `on_change: cancel`"
+            yield Change(name=name, kind=Kind.CANCEL, reason=reason, recorded=generation, seen=seen)
+        else:
             yield _outstanding(name, generation, seen, observed)
 
 

@@ -25,6 +25,7 @@ SYMBOLS = {
     Kind.ADOPT: ("←", CYAN),
     Kind.COLLECT: ("↓", CYAN),
     Kind.SELECT: ("→", CYAN),
+    Kind.CANCEL: ("x", RED),
     Kind.FORGET: ("-", RED),
     Kind.AWAIT: ("…", DIM),
     Kind.PAUSED: ("‖", YELLOW),
@@ -40,6 +41,7 @@ _COUNTED = (
     ("to adopt", {Kind.ADOPT}),
     ("to collect", {Kind.COLLECT}),
     ("to select", {Kind.SELECT}),
+    ("to cancel", {Kind.CANCEL}),
     ("to forget", {Kind.FORGET}),
     ("drifted", {Kind.DRIFT}),
     ("in training", {Kind.AWAIT}),
@@ -48,7 +50,7 @@ _COUNTED = (
     ("unrecorded", {Kind.UNRECORDED}),
     ("unchanged", {Kind.NONE}),
 )
-_SPENDS_OR_DROPS = {Kind.CREATE, Kind.REPLACE, Kind.FORGET}
+_SPENDS_OR_DROPS = {Kind.CREATE, Kind.REPLACE, Kind.CANCEL, Kind.FORGET}
 _RECORDS = {Kind.ADOPT, Kind.COLLECT, Kind.SELECT, Kind.AWAIT}
 _INDENT = " " * 6
 _LONG_DIGEST = re.compile("[0-9a-f]{40,64}")

@@ -118,6 +118,7 @@ _BY_KIND = {
     Kind.NONE: Standing.TRAINED,
     Kind.SELECT: Standing.TRAINED,
     Kind.ADOPT: Standing.FOUND,
+    Kind.CANCEL: Standing.TRAINING,
     Kind.FORGET: Standing.NO_SPEC,
     Kind.PAUSED: Standing.PAUSED,
     Kind.DRIFT: Standing.GONE,

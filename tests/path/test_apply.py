@@ -253,6 +253,21 @@ def test_a_failed_job_blocks_until_a_person_says_so(team: Team) -> None:
     assert [len(jobs) for jobs in team.jobs().values()] == [2]
 
 
+def test_a_cancel_whose_call_failed_is_made_by_the_next_run(team: Team) -> None:
+    team.spec("pong", epochs=50, more="on_change: cancel\n")
+    team.apply()
+    before = _job_id(team, "pong")
+    team.spec("pong", more="on_change: cancel\n")
+    team.server.faults({"match": "POST /v1/fine_tuning/jobs/*/cancel", "kind": "drop-before", "times": 3})
+    (outcome,) = team.apply()
+    assert outcome.text.startswith("submitted job")
+    assert team.provider.job(before).status != "cancelled"
+    team.server.faults()
+    _, outcomes = team.reconcile()
+    assert f"cancelled job {before}, which is superseded" in [outcome.text for outcome in outcomes]
+    assert team.provider.job(before).status == "cancelled"
+
+
 def test_a_superseded_job_is_cancelled_only_if_its_spec_says_so(team: Team) -> None:
     team.spec("kept", epochs=49)
     team.spec("ended", epochs=50, more="on_change: cancel\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -210,6 +211,21 @@ def test_a_superseded_job_is_still_awaited_and_collected(make: Maker) -> None:
     kinds = [change.kind for change in diff([make.desired()], lock, make.observed(job, make.job("succeeded")))]
     assert kinds == [Kind.NONE, Kind.COLLECT]
     assert [change.kind for change in diff([make.desired()], lock)] == [Kind.NONE, Kind.AWAIT]
+
+
+def test_a_superseded_job_is_cancelled_where_the_spec_says_so_once_its_successor_is_recorded(make: Maker) -> None:
+    old = make.generation(make.inputs(seed=1), "running", job=JobRecord(id="ftjob-0", status="running", created_at=1))
+    want = replace(make.desired(), spec=make.spec(on_change="cancel"))
+    lock = make.lock(old, make.generation())
+    runs = make.job("running", id="ftjob-0", digest=str(old.digest))
+    found = diff([want], lock, make.observed(runs, make.job("succeeded")))[1]
+    assert (found.kind, found.seen) == (Kind.CANCEL, runs)
+    assert found.reason == "job ftjob-0 is superseded by ftjob-1, and the spec says `on_change: cancel`"
+    ended = make.job("succeeded", id="ftjob-0", digest=str(old.digest))
+    assert diff([want], lock, make.observed(ended, make.job("succeeded")))[1].kind is Kind.COLLECT
+    # Without a look it may have ended; and before its successor is recorded, it is all there is.
+    assert diff([want], lock)[1].kind is Kind.AWAIT
+    assert Kind.CANCEL not in {change.kind for change in diff([want], make.lock(old), make.observed(runs))}
 
 
 def test_a_child_waits_for_its_parent_s_model(make: Maker) -> None:

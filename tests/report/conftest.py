@@ -5,9 +5,11 @@ A golden file that is missing is written, and its test fails once: delete one to
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
 import pytest
 
 from ftops.lockfile import (
@@ -165,6 +167,9 @@ class Busy:
         reviews = want("app-reviews", letter="c")
         ordered = make.wanted("app-sorted", make.inputs(letter="d"), checkpoint="last")
         tone, dpo = want("support-tone", epochs=1), want("support-dpo", epochs=2)
+        # Paused, it is what is current, and its spec wants what it takes the place of cancelled.
+        dpo = replace(dpo, spec=msgspec.structs.replace(dpo.spec, on_change="cancel"))
+        dropped = want("support-dpo", epochs=10)
         broken, lost, steady = want("broken", epochs=5), want("lost", epochs=6), want("steady", epochs=7)
         stray, superseded = want("stray", epochs=30), want("support-tone", epochs=9)
         refused = JobError(code="invalid_training_file", message="Line 3 is\nno\x1b[31m conversation")
@@ -177,7 +182,10 @@ class Busy:
                 make.generation(superseded.inputs, 11, "running"),
                 make.generation(tone.inputs, 6, "running"),
             ),
-            support_dpo=make.generation(dpo.inputs, 7, "running"),
+            support_dpo=(
+                make.generation(dropped.inputs, 13, "running"),
+                make.generation(dpo.inputs, 7, "running"),
+            ),
             broken=failed(broken, 9, refused),
             lost=make.generation(lost.inputs, 10),
             steady=make.generation(steady.inputs, 12),
@@ -189,6 +197,7 @@ class Busy:
             make.seen(dpo, 7, "paused"),
             make.seen(stray, 8, "running"),
             make.seen(superseded, 11, "running"),
+            make.seen(dropped, 13, "running"),
         )
         made = [each.model for entry in self.lock.models.values() for each in entry.generations]
         models = {model: None for model in made if model and not model.endswith("m0000010")}
