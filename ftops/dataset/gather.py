@@ -15,6 +15,7 @@ from ftops.dataset.sketch import sketches, sketches_within
 from ftops.dataset.tokens.count import count_sequences, count_stretches, count_texts
 from ftops.dataset.tokens.stretches import SYSTEM_ROLES
 from ftops.dataset.tokens.template import template_of
+from ftops.dataset.tokens.tokenizer import forget_vocabularies
 from ftops.dataset.tokens.tokenizer import tokenizer as tokenizer_of
 from ftops.dataset.traits import endings, scripts
 
@@ -111,6 +112,12 @@ def load_tokenizer(counting: Counting, method: str) -> None:
     """Have ready what counting needs, so that processes which are made from this one share it."""
     tokenizer, _ = _counter(counting, FORMAT_OF_METHOD[method])
     tokenizer.count(["a"])
+
+
+def forget_tokenizer() -> None:
+    """Let go of what counting needed."""
+    _counter.cache_clear()
+    forget_vocabularies()
 
 
 def _with_texts(made: Columns, prompts: Sequence[str], answers: Sequence[str]) -> Columns:

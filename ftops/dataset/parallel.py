@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ftops.dataset.gather import load_tokenizer
+from ftops.dataset.gather import forget_tokenizer, load_tokenizer
 from ftops.dataset.lines import BLOCK_BYTES, read_blocks
 from ftops.dataset.rows import Part, Want, read_rows
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WORTH_BYTES = 64 << 20
 """From this size on: at 55 MB a second process gains nothing (2 cores; docs/performance.md)."""
+LARGE_BYTES = 1 << 30
+"""From this size on the vocabulary is let go before the file is looked at as a whole, which takes as much memory."""
 STRETCH_BYTES = 4 << 20
 WORKERS_MAX = 8
 
@@ -75,6 +77,8 @@ def read_in_parallel(
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
+    if status.st_size >= LARGE_BYTES:
+        forget_tokenizer()
 
 
 @contextmanager

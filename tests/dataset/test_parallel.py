@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import toktok  # type: ignore[import-untyped]  # it has no types
 
 from ftops.dataset import parallel
 from ftops.dataset.columns import COLUMNS, Columns, ColumnWriter
@@ -125,3 +126,14 @@ def test_ctrl_c_ends_all_processes_and_no_worker_says_anything(tmp_path: Path) -
         time.sleep(0.05)
     else:
         raise AssertionError("a worker outlived its parent")
+
+
+def test_the_vocabulary_is_let_go_after_a_large_file_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "data.jsonl"
+    file.write_text("\n".join(rows(100)))
+    monkeypatch.setattr(parallel, "LARGE_BYTES", 1)
+    before = scanned(file, workers=2, monkeypatch=monkeypatch)
+    assert not toktok._CACHE  # nothing else tells
+    assert scanned(file, workers=1, monkeypatch=monkeypatch) == before

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,6 +60,15 @@ def tokenizer(name: str, models: Path) -> Tokenizer:
         case _:
             assert name in TOKENIZERS, name
             return _OpenAi(name=name)
+
+
+def forget_vocabularies() -> None:
+    """Give the memory of OpenAI's vocabularies back, 45 MB each; the next count loads them anew, in 0.6 s."""
+    if toktok := sys.modules.get("toktok"):
+        toktok._CACHE.clear()  # noqa: SLF001  # it holds them for good, and has no other way to let go
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # other C libraries than GNU's have none, and need none
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,8 @@ PAIRS_MAX: Final = 200_000
 
 _PAIRS_A_STEP: Final = PAIRS_MAX // (BANDS * NEIGHBOURS)
 _BLOCK_ROWS: Final = 1 << 16
+_BLOCK_PAIRS: Final = 1 << 17
+"""Whose sketches are held at a time, 16 MB: of each block of pairs nearly the whole column is read."""
 _MIX: Final = np.uint32(0x9E37_79B1)
 _SHIFT: Final = np.uint32(15)
 
@@ -60,8 +62,8 @@ def band_keys(columns: Columns) -> NDArray[np.uint32]:
 def agreeing(one: Columns, rows: NDArray[np.int64], other: Columns, others: NDArray[np.int64]) -> NDArray[np.int64]:
     """Count the values in which the sketches of *rows* agree with those of *others*, pair by pair."""
     counts = np.empty(len(rows), dtype=np.int64)
-    for begin in range(0, len(rows), _BLOCK_ROWS):
-        some = slice(begin, begin + _BLOCK_ROWS)
+    for begin in range(0, len(rows), _BLOCK_PAIRS):
+        some = slice(begin, begin + _BLOCK_PAIRS)
         counts[some] = (one.take("sketch", rows[some]) == other.take("sketch", others[some])).sum(axis=1)
     return counts
 
@@ -72,20 +74,23 @@ def pairs_within(columns: Columns, is_compared: NDArray[np.bool_]) -> Pairs:
     Those come first that few other rows agree with, for what many rows agree in is most likely a template, and among
     these the ones that agree in most.
     """
-    pairs, crowds, dropped = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), 0
+    found, crowded, dropped = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)], 0
     for keys in band_keys(columns):
         keys[~is_compared] = 0
         runs = runs_of(keys, least=2)
-        run_of = np.repeat(np.arange(len(runs.sizes), dtype=np.int32), runs.sizes)
+        sizes = np.where(runs.values == 0, 1, runs.sizes)  # rows without a sketch are nobody's neighbours
+        crowd_of = np.repeat(sizes, runs.sizes)
+        place = np.arange(len(runs.order)) - np.repeat(runs.begins, runs.sizes)
         for step in range(1, NEIGHBOURS + 1):
-            later = np.flatnonzero((run_of[step:] == run_of[:-step]) & (runs.values[run_of[step:]] != 0)) + step
-            crowd = runs.sizes[run_of[later]]
+            later = np.flatnonzero((place >= step) & (crowd_of > step))
+            crowd = crowd_of[later]
             if len(later) > _PAIRS_A_STEP:
                 dropped += len(later) - _PAIRS_A_STEP
-                least = np.argsort(crowd, kind="stable")[:_PAIRS_A_STEP]
+                least = _least(crowd, _PAIRS_A_STEP)
                 later, crowd = later[least], crowd[least]
-            pairs = np.concatenate((pairs, (runs.order[later - step] << 32) | runs.order[later]))
-            crowds = np.concatenate((crowds, crowd))
+            found.append((runs.order[later - step] << 32) | runs.order[later])
+            crowded.append(crowd)
+    pairs, crowds = np.concatenate(found), np.concatenate(crowded)
     order = np.lexsort((crowds, pairs))
     pairs, crowds = pairs[order], crowds[order]
     is_first = np.append(np.ones(min(len(pairs), 1), dtype=np.bool_), pairs[1:] != pairs[:-1])
@@ -94,3 +99,13 @@ def pairs_within(columns: Columns, is_compared: NDArray[np.bool_]) -> Pairs:
     order = np.lexsort((-agreement, crowds))
     pairs = pairs[order[agreement[order] >= AGREEING_MIN]]
     return Pairs(pairs >> 32, pairs & 0xFFFF_FFFF, dropped)
+
+
+def _least(values: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Where the *count* least of *values* are, the first ones of those that are equal; *values* are small numbers."""
+    up_to = np.cumsum(np.bincount(values))
+    greatest = int(np.searchsorted(up_to, count))
+    is_least = values < greatest
+    equal = np.flatnonzero(values == greatest)
+    is_least[equal[: count - int(is_least.sum())]] = True
+    return np.flatnonzero(is_least)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ftops.dataset.rule import Fault
 from ftops.dataset.whole.likeness import texts_of
-from ftops.dataset.whole.runs import counted, line_of, lines_of, runs_of, share
+from ftops.dataset.whole.runs import counted, distinct, line_of, lines_of, runs_of, share
 from ftops.diagnostics import Diagnostic, Place, Severity
 
 if TYPE_CHECKING:
@@ -82,9 +82,10 @@ class Labels:
 
 def labels_of(columns: Columns) -> Labels | None:
     """Give the labels of a file, or None if its answers are none."""
-    runs = runs_of(columns.read("answer"))
-    if len(runs.sizes) > LABELS_MAX + (1 - COVERED_MIN) * columns.rows:
+    answers = columns.read("answer")
+    if distinct(answers) > LABELS_MAX + (1 - COVERED_MIN) * columns.rows:
         return None
+    runs = runs_of(answers)
     most_first = np.lexsort((runs.firsts, -runs.sizes))[:LABELS_MAX]
     counts, firsts = runs.sizes[most_first], runs.firsts[most_first]
     chars = columns.take("answer_chars", firsts)

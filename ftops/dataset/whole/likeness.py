@@ -66,7 +66,9 @@ class Reader:
 
 def template_of(read_row: ReadRow, rows: Sequence[int] | NDArray[np.int64]) -> Template:
     """Find what *rows* have in common, by a sample of them."""
-    sampled = [int(rows[at]) for at in np.unique(np.linspace(0, len(rows) - 1, SAMPLE_ROWS, dtype=np.int64))]
+    # Each once; np.unique would load what numpy has for arrays with gaps.
+    places = dict.fromkeys(np.linspace(0, len(rows) - 1, SAMPLE_ROWS, dtype=np.int64).tolist())
+    sampled = [int(rows[at]) for at in places]
     each = [shingles("\n".join(_turns(read_row(row)))[:TEXT_CHARS_MAX]) for row in sampled]
     values, counts = np.unique(np.concatenate(each), return_counts=True)
     common = values[counts >= max(TEMPLATE_ROWS_MIN, TEMPLATE_ROWS_SHARE * len(sampled))]
