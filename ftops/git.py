@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 
     from git import Repo
 
+# A repository may have come from anybody, configuration and all; of two values of a setting, that of the command line
+# holds. What is left to the configuration is how a remote is reached: addresses, `core.sshCommand`, credentials.
+HARMLESS = (
+    "core.alternateRefsCommand=true",
+    "core.askPass=true",
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "fetch.recurseSubmodules=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "protocol.ext.allow=never",
+    "push.gpgSign=false",
+    "push.recurseSubmodules=no",
+    "submodule.recurse=false",
+)
+"""Settings with which git runs no program but its own, where it is only asked for what it keeps."""
 # A repository without some of its objects would fetch them, by a program that its configuration may name.
 _FETCH_NOTHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 
@@ -64,9 +80,12 @@ def copy_file(folder: Path, revision: str, path: str, into: IO[bytes]) -> None:
         raise ProblemsError(_no_repository())
     from git.exc import GitCommandError  # noqa: PLC0415  # there, as the repository is
 
-    with repo, repo.git.custom_environment(**_FETCH_NOTHING):
-        if revision.startswith("-"):  # which git would take for an option
+    with repo:
+        # Git would take the first for an option; the others cannot be said to any program.
+        if revision.startswith("-") or not _is_sayable(revision):
             raise ProblemsError(_no_revision(revision))
+        if not _is_sayable(path):
+            raise ProblemsError(_no_file(revision, path, "no file can have that name"))
         name = f"{revision}:{_from_root(repo, folder, path)}"
         try:
             found = repo.git.rev_parse(name, verify=True, quiet=True)
@@ -96,8 +115,23 @@ def _path(url: str) -> str:
         return ""
 
 
+def _is_sayable(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
 def repository(root: Path) -> Repo | None:
-    """The repository that *root* lies in; None if there is none, or no git."""
+    """The repository that *root* lies in; None if there is none, or no git.
+
+    It fetches nothing by itself, and runs no program that its configuration names. What only looks like one, files that
+    another repository carries, is none: git would take any folder with the right names in it for a bare repository.
+    """
+    folder = next((each for each in (root, *root.absolute().parents) if os.path.lexists(each / ".git")), None)
+    if folder is None:
+        return None
     try:
         from git import Repo  # noqa: PLC0415  # takes 200 ms: only where something is recorded
         from git.exc import GitError  # noqa: PLC0415
@@ -105,9 +139,14 @@ def repository(root: Path) -> Repo | None:
         # GitPython refuses to be imported on a machine without git.
         return None
     try:
-        return Repo(root, search_parent_directories=True)
+        repo = Repo(folder)
     except (GitError, OSError):
         return None
+    if Path(repo.git_dir) == folder:
+        return None
+    repo.git.set_persistent_git_options(c=list(HARMLESS))
+    repo.git.update_environment(**_FETCH_NOTHING)
+    return repo
 
 
 def _nothing_at(repo: Repo, revision: str, path: str) -> Diagnostic:

@@ -9,7 +9,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from ftops.diagnostics import Diagnostic, ProblemsError
-from ftops.git import repository
+from ftops.git import HARMLESS, repository
 from ftops.shared import Shared, SharedUnknownError
 
 if TYPE_CHECKING:
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 REMOTE = "origin"
 SECONDS_MAX = 120
 """For one call of git: a remote that is silent for longer is gone."""
-# No hook or program that a repository's configuration names is run, and nobody is asked for a password.
-_GIT = ("git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never")
+_GIT = ("git", *(word for setting in HARMLESS for word in ("-c", setting)))
+# Nobody is asked for a password. Not `git://`: it lets nobody write, and its proxy is a program of the configuration.
 _ENVIRONMENT = {
-    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+    "GIT_ALLOW_PROTOCOL": "file:http:https:ssh",
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
+# The configuration may name other programs for the other side, which is this machine where the remote is a folder.
+_UPLOAD_PACK, _RECEIVE_PACK = "--upload-pack=git-upload-pack", "--receive-pack=git-receive-pack"
 _FTOPS = {
     "GIT_AUTHOR_NAME": "ftops",
     "GIT_AUTHOR_EMAIL": "ftops@localhost",
@@ -77,11 +79,11 @@ class GitFile:
 
     def _newest(self, repo: Repo) -> str | None:
         """The commit that the ref stands at, which is here then; None if there is no such ref."""
-        while listed := run(repo, "ls-remote", "--quiet", REMOTE, self.ref).split():
+        while listed := run(repo, "ls-remote", _UPLOAD_PACK, "--quiet", REMOTE, self.ref).split():
             if _has(repo, listed[0]):
                 return listed[0]
             # It may have gone on since it was listed: then what comes is another commit, and it is listed again.
-            run(repo, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, self.ref)
+            run(repo, "fetch", _UPLOAD_PACK, "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, self.ref)
         return None
 
     def swap(self, old: Shared, content: bytes) -> Shared | None:
@@ -98,7 +100,7 @@ class GitFile:
                 raise ProblemsError(_unreachable(self.name, error)) from None
             lease = f"--force-with-lease={self.ref}:{old.version or ''}"
             try:
-                run(repo, "push", "--porcelain", "--no-verify", lease, REMOTE, f"{commit}:{self.ref}")
+                run(repo, "push", _RECEIVE_PACK, "--porcelain", "--no-verify", lease, REMOTE, f"{commit}:{self.ref}")
             except git_error() as error:
                 self._raise_unless_lost(error)
                 return None
