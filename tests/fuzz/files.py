@@ -10,6 +10,7 @@ from zlib import crc32
 import msgspec
 
 from ftops import check as checks
+from ftops import claims as claimed
 from ftops import lockfile
 from ftops.compare import Source, compare
 from ftops.dataset.builds.build import build
@@ -24,6 +25,7 @@ from ftops.plan.diff import diff
 from ftops.plan.plan import Plan, checksum
 from ftops.report.check import Look, render_report
 from ftops.report.check_json import report_json
+from ftops.report.claims import claims_json, render_claims
 from ftops.report.datadiff import comparison_json, render_comparison
 from ftops.report.datadiff_markdown import render_markdown
 from ftops.report.lock import render_entry, render_lock
@@ -89,6 +91,11 @@ def lock(content: bytes) -> None:
     told(_record, content)
 
 
+def claims(content: bytes) -> None:
+    """The claims that a ref of the remote holds, which whoever may push can write."""
+    told(_claim, content)
+
+
 def cache(content: bytes) -> None:
     """What a stranger committed into `.ftops`: caches, which are trusted as far as they can be verified."""
     header = b"ftops data 1\n" + crc32(content).to_bytes(4, "big")
@@ -152,6 +159,17 @@ def _build(folder: Path, name: str, sql: bytes) -> None:
         recipe = msgspec.structs.replace(recipe, sql=sql.decode(errors="replace"))
     files = {"rows": (SourceFile(name, "0" * 64),)}
     build("elle", recipe, files, root=folder, locate=place_in(parsed), threads=1)
+
+
+def _claim(content: bytes) -> None:
+    read = claimed.decode(content, "the ref")
+    for now in (0, 1_750_000_000):
+        harmless(render_claims(read.claims, now), content)
+        machine(claims_json(read.claims, now), content)
+        mine = claimed.taken(read, [claimed.Key("elle", "sha256:0")], owner="me", now=now)
+        after = claimed.settled(claimed.renewed(mine, mine.claims, now=now), made=(), released=mine.claims, now=now)
+        for each in (mine, after, claimed.abandoned(mine, "elle", now=now)):
+            assert claimed.decode(claimed.encode(each), "the ref") == each
 
 
 def _record(content: bytes) -> None:

@@ -175,6 +175,8 @@ _LOCK = {
         "base": {},
     },
 }
+_CLAIM = {"spec": "elle", "digest": "sha256:0", "attempt": 1, "owner": "host/1", "fence": 3, "until": 1_750_000_100}
+_CLAIMS = {"version": 1, "fence": 3, "claims": [_CLAIM, {**_CLAIM, "spec": "base", "fence": 2, "job": "ftjob-1"}]}
 
 
 def _list(*items: object) -> bytes:
@@ -207,6 +209,7 @@ TARGETS = {
         1_024,
     ),
     "lock": Target(files.lock, (_json(_LOCK), b'{"version": 1, "target": "local", "models": {}}'), 4_096),
+    "claims": Target(files.claims, (_json(_CLAIMS), b'{"version": 1, "fence": 0, "claims": []}'), 2_048),
     "cache": Target(files.cache, (b"", b"\x80"), 2_048),
     "answer": Target(
         answers.answer,
