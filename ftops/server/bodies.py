@@ -95,12 +95,11 @@ async def received_file(
     )
     try:
         form = await parser.parse()
-        _require_text(form)
-    except (MultiPartException, UnicodeEncodeError) as error:
-        why = error.message if isinstance(error, MultiPartException) else "Its texts are not Unicode."
-        raise bad_request(f"We could not parse the form of your request: {why}") from error
+    except MultiPartException as error:
+        raise bad_request(f"We could not parse the form of your request: {error.message}") from error
     written = state.incoming()
     try:
+        _require_text(form)
         file = form.get(name)
         if file is None:
             raise missing(name)
@@ -116,14 +115,13 @@ async def received_file(
 
 
 def _require_text(form: FormData) -> None:
-    """Whatever character set a form claims, its texts must be such as can be kept.
-
-    Raises:
-        UnicodeEncodeError: One holds half of a surrogate pair.
-    """
+    """Whatever character set a form claims, its texts must be such as can be kept: not half a surrogate pair."""
     for name, value in form.multi_items():
         for text in (name, value.filename if isinstance(value, UploadFile) else value):
-            (text or "").encode()
+            try:
+                (text or "").encode()
+            except UnicodeEncodeError as error:
+                raise bad_request(f"We could not parse the form of your request: {error.reason}.") from error
 
 
 def _copy(file: UploadFile, target: Path) -> None:

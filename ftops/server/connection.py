@@ -20,6 +20,9 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 SECONDS_FOR_A_HEAD: Final = 10.0
 SECONDS_TO_KEEP_ALIVE: Final = 5
 """How long a connection stays open without a request."""
+_ROOM_TO_REFUSE: Final = 20
+"""Connections beyond those, which are told so; still others are cut without a word."""
+_SECONDS_TO_READ_A_REFUSAL: Final = 1.0
 SECONDS_FOR_A_READER: Final = 60.0
 """To take what was written, which is some ten kilobytes at a time."""
 
@@ -29,15 +32,20 @@ class Connection(H11Protocol):
 
     _reading: TimerHandle | None = None
     _writing: TimerHandle | None = None
+    _is_refused = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > MAX_CONNECTIONS + _ROOM_TO_REFUSE:
+            transport.abort()
+        elif len(self.connections) > MAX_CONNECTIONS:
             self._refuse(overloaded())
         else:
             self._reading = self.loop.call_later(SECONDS_FOR_A_HEAD, transport.abort)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
         super().data_received(data)
         is_within_head = self.conn.their_state is h11.IDLE
         if self._reading is not None and not is_within_head:
@@ -69,10 +77,10 @@ class Connection(H11Protocol):
         """Called by uvicorn for what is no HTTP."""
         self._refuse(bad_request(f"{msg} Perhaps its head is larger than {MAX_HEAD_BYTES} bytes.", code="invalid_http"))
 
-    def _await_reader(self) -> None:
+    def _await_reader(self, seconds: float | None = None) -> None:
         if self._writing is not None:
             self._writing.cancel()
-        self._writing = self.loop.call_later(SECONDS_FOR_A_READER, self.transport.abort)
+        self._writing = self.loop.call_later(seconds or SECONDS_FOR_A_READER, self.transport.abort)
 
     def _refuse(self, error: ApiError) -> None:
         """Answer outside of any request, unless an answer is under way, and close."""
@@ -86,4 +94,9 @@ class Connection(H11Protocol):
             )
             for event in events:
                 self.transport.write(cast("Any", self.conn).send(event))
-        self.transport.close()
+            # Not closed at once, for then what the client still sends would be answered by a reset, and this be lost.
+            self._is_refused = True
+            self.transport.write_eof()
+            self._await_reader(_SECONDS_TO_READ_A_REFUSAL)
+        else:
+            self.transport.close()

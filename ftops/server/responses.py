@@ -45,7 +45,9 @@ async def on_disconnect(_: Request, __: Exception) -> Response:
 
 
 async def on_failure(_: Request, error: Exception) -> Response:
-    """A bug, or the machine's trouble; the traceback is in the server's log."""
-    return refusal(
-        server_error("The server's disk is full: nothing was saved.") if is_disk_full(error) else server_error()
-    )
+    """A bug, or the machine's trouble; the traceback is in the server's log.
+
+    The connection ends, for the framework raises the error once more, and a client that went on with it would be cut.
+    """
+    told = server_error("The server's disk is full: nothing was saved.") if is_disk_full(error) else server_error()
+    return json_response(told.body(), status=told.status, headers={"connection": "close"})
