@@ -15,8 +15,8 @@ from ftops.claims import (
     abandoned,
     decode,
     encode,
+    is_in_the_way,
     is_of,
-    is_over,
     renewed,
     settled,
     taken,
@@ -140,7 +140,7 @@ def release(file: SharedFile, spec: str, *, clock: Clock, chance: Random) -> int
         ProblemsError: The shared file cannot be reached or changed.
     """
     now = clock.now()
-    held = [claim for claim in listed(file) if claim.spec == spec and not is_over(claim, now)]
+    held = [claim for claim in listed(file) if is_in_the_way(claim, spec, now=now)]
 
     def changed(content: bytes | None) -> bytes | None:
         return encode(abandoned(decode(content, file.name), spec, now=now)) if content else content

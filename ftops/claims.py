@@ -152,13 +152,21 @@ def is_of(claims: Claims, mine: Claim) -> bool:
 
 
 def abandoned(claims: Claims, spec: str, *, now: int) -> Claims:
-    """*claims* with those on *spec* free to be taken at once; who takes one looks first for what was made under it."""
+    """*claims* with those on *spec* free to be taken at once; who takes one looks first for what was made under it.
+
+    A claim whose job is there keeps nobody waiting: it stays, for it tells the job while the provider's list lags.
+    """
     ended = now - SKEW_SECONDS - 1
 
     def after(old: Claim) -> Claim:
-        return msgspec.structs.replace(old, until=ended) if old.spec == spec and old.until > ended else old
+        return msgspec.structs.replace(old, until=ended) if is_in_the_way(old, spec, now=now) else old
 
     return _each(claims, after)
+
+
+def is_in_the_way(claim: Claim, spec: str, *, now: int) -> bool:
+    """Whether *claim* keeps others from creating a job of *spec* that is not there yet."""
+    return claim.spec == spec and claim.job is None and not is_over(claim, now)
 
 
 def _identity(claim: Claim) -> tuple[str, int]:

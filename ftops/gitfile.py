@@ -61,8 +61,13 @@ class GitFile:
     """What a person can do if the remote lets nobody write there."""
 
     @property
+    def branch(self) -> str:
+        """The short name of a branch; of another ref, the full one."""
+        return self.ref.removeprefix("refs/heads/")
+
+    @property
     def name(self) -> str:
-        return f"`{self.ref}` of the git remote `{REMOTE}`"
+        return f"`{self.branch}` of the git remote `{REMOTE}`"
 
     def read(self) -> Shared:
         """Look; what is not here yet is fetched.
@@ -79,20 +84,28 @@ class GitFile:
 
     def _newest(self, repo: Repo) -> str | None:
         """The commit that the ref stands at, which is here then; None if there is no such ref."""
-        while listed := run(repo, "ls-remote", _UPLOAD_PACK, "--quiet", REMOTE, self.ref).split():
-            if _has(repo, listed[0]):
-                return listed[0]
+        while listed := self._listed(repo):
+            if _has(repo, listed):
+                return listed
             # It may have gone on since it was listed: then what comes is another commit, and it is listed again.
             run(repo, "fetch", _UPLOAD_PACK, "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, self.ref)
         return None
+
+    def _listed(self, repo: Repo) -> str | None:
+        """The commit that the remote says the ref stands at; git lists refs that only end in the same words, too."""
+        lines = run(repo, "ls-remote", _UPLOAD_PACK, "--quiet", REMOTE, self.ref).splitlines()
+        return next((line.split()[0] for line in lines if line.endswith(f"\t{self.ref}")), None)
 
     def swap(self, old: Shared, content: bytes) -> Shared | None:
         """Put *content* in the place of *old*.
 
         Raises:
             SharedUnknownError: The connection was lost on the way.
-            ProblemsError: The remote does not let us write.
+            ProblemsError: The remote does not let us write, or has no such branch.
         """
+        if self.is_branch and old.version is None:
+            # A commit that goes on from nothing could never be merged with what comes to a branch of this name later.
+            raise ProblemsError(_no_branch_there(self.branch))
         with self._open() as repo:
             try:
                 commit = self._committed(repo, old.version, content)
@@ -219,6 +232,15 @@ def _unreachable(name: str, error: GitCommandError) -> Diagnostic:
         summary=f"{name} cannot be reached",
         why=_CREDENTIALS.sub("", words[0])[:200],
         fix="see that `git push` works here without a question",
+    )
+
+
+def _no_branch_there(branch: str) -> Diagnostic:
+    return Diagnostic(
+        code="git-branch",
+        summary=f"the git remote `{REMOTE}` has no branch `{branch}` yet",
+        why="ftops adds a commit to a branch, and makes none",
+        fix=f"`git push -u {REMOTE} {branch}` makes it; or name another one: `ftops lock push --branch NAME`",
     )
 
 

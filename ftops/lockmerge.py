@@ -19,12 +19,15 @@ def merged(base: Lockfile, ours: Lockfile, theirs: Lockfile) -> Lockfile:
     """
     lock = theirs
     for name in _changed(base, ours):
-        old, mine, other = base.models.get(name), ours.models.get(name), theirs.models.get(name)
-        if other in (old, mine) or other is None:
+        old, mine, other = (each.models.get(name, Entry()) for each in (base, ours, theirs))
+        if not _goes_on_from(old, mine):
+            old = Entry()
+        after = mine if other in (old, mine, Entry()) else _united(old, mine, other)
+        if after != Entry():
+            lock = with_entry(lock, name, after)
+        else:
             models = {key: entry for key, entry in lock.models.items() if key != name}
-            lock = msgspec.structs.replace(lock, models=models | ({name: mine} if mine else {}))
-        elif mine is not None:
-            lock = with_entry(lock, name, _united(old or Entry(), mine, other))
+            lock = msgspec.structs.replace(lock, models=models)
     return lock
 
 
@@ -37,6 +40,12 @@ def conflicts(base: Lockfile, ours: Lockfile, theirs: Lockfile) -> tuple[str, ..
 def _changed(base: Lockfile, ours: Lockfile) -> list[str]:
     names = sorted(base.models.keys() | ours.models.keys())
     return [name for name in names if base.models.get(name) != ours.models.get(name)]
+
+
+def _goes_on_from(old: Entry, mine: Entry) -> bool:
+    """Whether *mine* was made of *old*: ftops never drops a job, so one that lacks some is older, or was deleted."""
+    known = {each.job.id: _knowledge(each) for each in mine.generations}
+    return all(each.job.id in known and known[each.job.id] >= _knowledge(each) for each in old.generations)
 
 
 def _united(old: Entry, mine: Entry, theirs: Entry) -> Entry:
@@ -61,7 +70,12 @@ def _further(old: Generation | None, mine: Generation, theirs: Generation | None
         return mine
     if mine == old:
         return theirs
-    return max(theirs, mine, key=lambda each: (each.model is not None, each.job.finished_at is not None))
+    return max(theirs, mine, key=_knowledge)
+
+
+def _knowledge(generation: Generation) -> tuple[bool, bool]:
+    """How much is known of a job's end."""
+    return generation.model is not None, generation.job.finished_at is not None
 
 
 def _current(old: Entry, mine: Entry, theirs: Entry) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ftops.diagnostics import ProblemsError
+from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.gitbranch import content_before
 from ftops.lockfile import Lockfile, decode, encode, verify
 from ftops.lockmerge import conflicts, merged
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ftops.lockstore import LockStore
     from ftops.shared import Shared
 
+_MEND = "pull it, run `ftops lock rebuild`, then commit `{name}` and push it with git"
+
 
 def push(store: LockStore, file: GitFile, *, clock: Clock, chance: Random) -> Shared:
     """Merge the lockfile into the one on the remote's branch, and keep what stands there then.
@@ -29,14 +32,14 @@ def push(store: LockStore, file: GitFile, *, clock: Clock, chance: Random) -> Sh
     """
     with store.exclusive():
         ours = store.read()
-        base = _decoded(content_before(file), store, ours)
         if problems := verify(ours, store.name):
             raise ProblemsError(*problems)
+        base = _base(content_before(file), ours)
 
         def change(content: bytes | None) -> bytes | None:
-            theirs = _decoded(content, store, ours)
-            if conflicts(base, ours, theirs):
-                raise ProblemsError(*verify(theirs, f"{file.name}:{file.path}"))
+            theirs = _theirs(content, ours, store.name, file.name)
+            if names := conflicts(base, ours, theirs):
+                raise ProblemsError(*(_edited_there(name, store.name, file.name) for name in names))
             after = merged(base, ours, theirs)
             return content if after == theirs else encode(after)
 
@@ -46,5 +49,52 @@ def push(store: LockStore, file: GitFile, *, clock: Clock, chance: Random) -> Sh
     return stands
 
 
-def _decoded(content: bytes | None, store: LockStore, like: Lockfile) -> Lockfile:
-    return decode(content, store.name) if content else Lockfile(target=like.target)
+def _base(content: bytes | None, like: Lockfile) -> Lockfile:
+    """What both grew from; nothing, if what stood there is no lockfile of this target: then all of ours is new."""
+    if content:
+        with suppress(ProblemsError):
+            base = decode(content, "")
+            if base.target == like.target:
+                return base
+    return Lockfile(target=like.target)
+
+
+def _theirs(content: bytes | None, like: Lockfile, name: str, place: str) -> Lockfile:
+    if not content:
+        return Lockfile(target=like.target)
+    try:
+        theirs = decode(content, name)
+    except ProblemsError as error:
+        if error.problems[0].code != "lock-malformed":
+            raise
+        raise ProblemsError(_unreadable_there(error.problems[0], name, place)) from None
+    if theirs.target != like.target:
+        raise ProblemsError(_other_target(theirs.target, like.target, name, place))
+    return theirs
+
+
+def _edited_there(entry: str, name: str, place: str) -> Diagnostic:
+    return Diagnostic(
+        code="lock-edited",
+        summary=f"the entry `{entry}` of `{name}` was changed by hand on {place}",
+        why="every generation carries a hash of its content, and to write the entry anew would hide that",
+        fix=_MEND.format(name=name),
+    )
+
+
+def _unreadable_there(problem: Diagnostic, name: str, place: str) -> Diagnostic:
+    return Diagnostic(
+        code="lock-malformed",
+        summary=f"on {place}, {problem.summary}",
+        why=problem.why,
+        fix=_MEND.format(name=name),
+    )
+
+
+def _other_target(found: str, wanted: str, name: str, place: str) -> Diagnostic:
+    return Diagnostic(
+        code="lock-target",
+        summary=f"on {place}, `{name}` is the record of the target `{found}`, not of `{wanted}`",
+        why="the default target's lockfile is `ftops.lock`, every other's is `ftops.<target>.lock`",
+        fix=f"if the default target was changed on purpose: `git mv {name} ftops.{found}.lock`, commit and push that",
+    )

@@ -95,12 +95,21 @@ def test_a_branch_keeps_its_history_and_its_other_files(here: Path, remote: Path
 
 
 def test_who_has_no_name_in_git_commits_as_ftops(here: Path, remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(here, "commit", "--quiet", "--allow-empty", "-m", "First")
+    git(here, "push", "--quiet", "origin", "HEAD:main")
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.delenv(f"GIT_{role}_NAME")
         monkeypatch.delenv(f"GIT_{role}_EMAIL")
     git(here, "config", "user.useConfigOnly", "true")
-    assert branch(here).swap(Shared(), b"{}\n")
-    assert git(remote, "log", "--format=%an", "main") == "ftops"
+    assert branch(here).swap(branch(here).read(), b"{}\n")
+    assert git(remote, "log", "--format=%an", "-1", "main") == "ftops"
+
+
+def test_a_branch_that_is_not_there_is_not_made(here: Path, remote: Path) -> None:
+    with pytest.raises(ProblemsError) as error:
+        branch(here).swap(Shared(), b"{}\n")
+    assert error.value.problems[0].code == "git-branch"
+    assert git(remote, "for-each-ref") == ""
 
 
 def test_without_a_repository_or_without_a_remote_there_is_nothing_to_share(tmp_path: Path) -> None:

@@ -172,3 +172,19 @@ def test_whoever_is_first_the_same_jobs_are_recorded_and_the_chain_holds(
             assert verify(lock, "ftops.lock") == ()
         found.add(frozenset((name, job) for name in lock.models for job in jobs(lock, name)))
     assert len(found) == 1
+
+
+def test_a_lockfile_that_is_older_than_what_it_is_held_against_drops_nothing() -> None:
+    """As after a conflict that somebody solved by taking their own side, or a file that was deleted."""
+    base = with_outcome(with_generation(BASE, "elle", generation("b", 2)), "elle", ended("b", "ft:b"))
+    for older in (BASE, EMPTY, with_generation(BASE, "elle", generation("b", 2))):
+        assert merged(base, older, base) == base
+        ours = with_generation(older, "elle", generation("c", 3))
+        assert jobs(merged(base, ours, base)) == ["a", "b", "c"]
+    theirs = with_generation(base, "other", generation("d", 4))
+    assert merged(base, EMPTY, theirs) == theirs
+
+
+def test_what_was_only_intended_and_given_up_is_gone() -> None:
+    base = with_intent(BASE, "ask", intent())
+    assert "ask" not in merged(base, BASE, base).models

@@ -14,7 +14,18 @@ import pytest
 
 from ftops.diagnostics import ProblemsError
 from ftops.digest import Digest
-from ftops.lockfile import Generation, JobRecord, Lockfile, encode, with_generation
+from ftops.lockfile import (
+    DataFile,
+    Generation,
+    Inputs,
+    Intent,
+    JobRecord,
+    Lockfile,
+    encode,
+    with_generation,
+    with_intent,
+    without_intent,
+)
 from ftops.lockstore import LockStore
 
 if TYPE_CHECKING:
@@ -103,10 +114,13 @@ def test_a_lockfile_that_is_written_all_the_time_is_left(store: LockStore, monke
     assert "mine" in (store.root / "ftops.lock.unsaved-1").read_text()
 
 
-def test_an_entry_that_was_dropped_here_or_there_is_gone(store: LockStore) -> None:
-    both = store.save(with_generation(MINE, "theirs", generation("ftjob-theirs")), spent=True)
+def test_what_was_begun_and_given_up_here_is_gone(store: LockStore) -> None:
+    file = DataFile(path="d", sha256="0", bytes=1, rows=1)
+    inputs = Inputs(model="m", method={}, training_file=file)
+    intent = Intent(digest=inputs.digest("here"), inputs=inputs, request={}, started_at=1)
+    both = store.save(with_intent(THEIRS, "mine", intent), spent=False)
     write(store, with_generation(both, "new", generation("ftjob-new")))
-    store.save(THEIRS, spent=False)
+    store.save(without_intent(both, "mine"), spent=False)
     assert on_disk(store).models.keys() == {"theirs", "new"}
 
 

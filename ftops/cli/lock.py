@@ -88,7 +88,7 @@ def push(target: str | None, branch: str | None) -> None:
 
     Nothing else of the working tree goes with it.
     """
-    from ftops.gitbranch import branch_file, follow  # noqa: PLC0415  # as above
+    from ftops.gitbranch import branch_file, follow, is_checked_out  # noqa: PLC0415  # as above
     from ftops.lockpush import push as push_to  # noqa: PLC0415
 
     world = frame.open_world(target)
@@ -96,12 +96,15 @@ def push(target: str | None, branch: str | None) -> None:
     file = branch_file(world.project.root, store.name, branch)
     before = file.read()
     stands = push_to(store, file, clock=world.clock, chance=world.chance)
-    if stands == before:
-        frame.say(f"{store.name}: {file.name} has it already")
+    if stands.content is None:
+        frame.say(f"{store.name}: nothing is recorded yet")
         return
-    frame.say(f"{store.name}: committed to {file.name} as {str(stands.version)[:12]}")
-    if not follow(file, stands):
-        frame.say("next: `git pull --autostash` brings that commit here")
+    if stands == before:
+        frame.say(f"{store.name}: {file.name} has all of it already")
+    else:
+        frame.say(f"{store.name}: committed to {file.name} as {str(stands.version)[:12]}")
+    if is_checked_out(file) and not follow(file, stands):
+        frame.say(f"next: `git pull --rebase --autostash origin {file.branch}` brings here what else came to it")
 
 
 @lock.command()
