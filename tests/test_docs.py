@@ -28,6 +28,7 @@ COMPOSED_CODES = {
     f"{area}-{kind}" for area in ("config", "spec") for kind in ("key", "missing", "type", "unknown-key", "value")
 }
 """`ftops.spec.explain` puts them together, of the file that it explains and the rule of the schema that is broken."""
+COMMANDS_OF_GIT = {"check-ref-format"}
 ASSIGNMENT = re.compile(r"[A-Z_]+=")
 ENDS_OF_A_COMMAND = frozenset({"|", "||", "&&", ";", ">", ">>", "&"})
 
@@ -178,4 +179,4 @@ def _diagnostic_codes() -> set[str]:
                 case ast.Constant(value=str(text)) if CODE.fullmatch(text):
                     constants.add(text)
     areas = {code.partition("-")[0] for code in given | COMPOSED_CODES}
-    return given | {text for text in constants if text.partition("-")[0] in areas}
+    return given | {text for text in constants - COMMANDS_OF_GIT if text.partition("-")[0] in areas}
