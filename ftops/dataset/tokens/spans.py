@@ -56,9 +56,14 @@ def spans_of(sequence: Sequence[Stretch], *, tokenizer: Tokenizer, template: Tem
     for stretch, of_text in zip(sequence, tokenizer.count([each.text for each in sequence]), strict=True):
         left = None if tokens_max is None else tokens_max - used - template.head_of(stretch.kind)
         text = stretch.text
-        kept = text if left is None or of_text <= left else tokenizer.cut(text, max(left, 0))
+        kept = text if left is None or of_text <= left else _cut(text, left, tokenizer)
         tokens = of_text + template.around(stretch.kind)
         trained = of_text + template.learnt_tail if stretch.is_trained else 0
         spans.append(Span(stretch=stretch, tokens=tokens, trained=trained, kept=len(kept)))
         used += tokens
     return Spans(spans=tuple(spans), tokens=used + template.sequence)
+
+
+def _cut(text: str, left: int, tokenizer: Tokenizer) -> str:
+    """What is read of *text*; past the limit, a call for each of thousands of messages would take longer than all."""
+    return tokenizer.cut(text, left) if left >= 0 else ""
