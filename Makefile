@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_MANAGED_PYTHON := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check bench fuzz fix
+.PHONY: help demo test test-slow test-all check bench fuzz race fix
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,10 @@ bench: .venv/.synced ## Measure against the promised bounds, beside their yardst
 fuzz: .venv/.synced ## Fuzz with coverage, for long: `make fuzz TARGET=spec SECONDS=3600` (Linux)
 	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --frozen --group fuzz --python $(BIN)/python
 	$(BIN)/python -m tests.fuzz $(or $(TARGET),--all) --seconds $(or $(SECONDS),600)
+
+# What each machine does, and when it is killed, comes from SEED; what the operating system makes of it does not.
+race: .venv/.synced ## Let five real processes race through one git remote, killed at random: `make race ROUNDS=100` (Linux)
+	$(BIN)/python -m tests.machines --rounds $(or $(ROUNDS),10) --seed $(or $(SEED),1)
 
 fix: .venv/.synced ## Mend by machine what can be: lint, format
 	$(BIN)/ruff check --fix

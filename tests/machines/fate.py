@@ -32,23 +32,23 @@ class Fate:
 
 
 def fate(chance: Random) -> Fate | None:
-    """Draw one; for one machine in six none, so that it comes through."""
+    """Draw one; for one machine in eight none, so that it comes through."""
     roll = chance.random()
-    if roll < 1 / 6:
+    if roll < 1 / 8:
         return None
-    pause = chance.uniform(*PAUSE_SECONDS) if roll < 2 / 6 else None
+    pause = chance.uniform(*PAUSE_SECONDS) if roll < 2 / 8 else None
     match chance.choice(("time", "claims", "lockfile", "lockfile", "branch")):
         case "time":
             return Fate(cue="time", times=0, delay_seconds=chance.uniform(0, 5), pause_seconds=pause)
         case "claims":
-            times, delay = chance.randint(1, 6), chance.uniform(0, 0.2)
+            times, delay = chance.randint(1, 3), chance.uniform(0, 0.3)
             return Fate(cue="claims", times=times, delay_seconds=delay, pause_seconds=pause)
         case "lockfile":
             # Each job is noted twice: before its create is sent, and once it is there.
-            times, delay = chance.randint(1, 8), chance.uniform(0, 0.05)
+            times, delay = chance.randint(1, 5), chance.uniform(0, 0.1)
             return Fate(cue="lockfile", times=times, delay_seconds=delay, pause_seconds=pause)
         case _:
-            times, delay = chance.randint(1, 3), chance.uniform(0, 0.1)
+            times, delay = chance.randint(1, 2), chance.uniform(0, 0.2)
             return Fate(cue="branch", times=times, delay_seconds=delay, pause_seconds=pause)
 
 
