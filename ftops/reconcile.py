@@ -35,13 +35,14 @@ from ftops.remote.profiles import profile
 from ftops.upload import Uploader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ftops.clock import Clock
     from ftops.datafiles import Data
     from ftops.dataset.diff import DataDiff
     from ftops.plan.changes import Outcome
+    from ftops.plan.observed import JobSeen
     from ftops.remote.provider import Provider
     from ftops.shared import SharedFile
 
@@ -222,7 +223,7 @@ def _data_changes(project: Project, planned: Plan, data: Data) -> dict[tuple[str
 
 
 def _observe(provider: Provider, wanted: _Wanted, recorded: Lockfile) -> Observed:
-    """Look at all jobs in one list, and by its id at each recorded one that the list lacks: it may lag behind."""
+    """Look at all jobs and models in a list each, and by its id at what is counted on and lacks there: they may lag."""
     known = {(each.name, str(each.digest)) for each in wanted.desired}
     running: set[str] = set()
     for name, entry in recorded.models.items():
@@ -233,7 +234,18 @@ def _observe(provider: Provider, wanted: _Wanted, recorded: Lockfile) -> Observe
     lacking = sorted(running - {job.id for job in jobs})
     jobs += tuple(job for job in map(provider.find_job, lacking) if job)
     # Models last: those of all jobs that were seen to have ended are among them.
-    return Observed(jobs=jobs, models=provider.models())
+    models = provider.models()
+    lost = sorted(_counted_on(wanted, recorded, jobs) - models.keys())
+    return Observed(jobs=jobs, models=models | {model: None for model in lost if provider.has_model(model)})
+
+
+def _counted_on(wanted: _Wanted, recorded: Lockfile, jobs: Iterable[JobSeen]) -> set[str]:
+    """The models of what is asked for: one that is taken for gone may be paid for once more."""
+    asked = {(each.name, str(each.digest)) for each in wanted.desired}
+    found = {job.fine_tuned_model for job in jobs if job.labels and (job.labels.spec, job.labels.digest) in asked}
+    for name, entry in recorded.models.items():
+        found |= {each.model for each in entry.generations if (name, str(each.digest)) in asked}
+    return {model for model in found if model}
 
 
 def _models(lock: Lockfile) -> set[str]:

@@ -114,6 +114,16 @@ class Provider:
             found[str(value.get("id"))] = shutdown if isinstance(shutdown, str) else None
         return found
 
+    def has_model(self, name: str) -> bool:
+        """Whether there is such a model, whatever the list says, which may lag."""
+        try:
+            as_dict(self._call(self._client.models.retrieve, name), self._key)
+        except RemoteError as error:
+            if error.status in {NOT_FOUND, NOT_ALLOWED}:
+                return False
+            raise
+        return True
+
     def files(self) -> dict[str, FileSeen]:
         """Files for fine-tuning, by name; of equal names the newest."""
         found: dict[str, FileSeen] = {}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CREATE = "POST /v1/fine_tuning/jobs"
 LIST = "GET /v1/fine_tuning/jobs"
+MODELS = "GET /v1/models"
 CHECKPOINTS = "GET /v1/fine_tuning/jobs/*/checkpoints"
 
 LONG = 50
@@ -119,6 +120,18 @@ def test_a_list_that_lags_is_no_drift(team: Team) -> None:
     assert planned.changes[0].kind is Kind.AWAIT
     assert team.apply(retry_failed=True) == ()
     team.server.faults()
+    assert [len(jobs) for jobs in team.jobs().values()] == [1]
+
+
+def test_a_list_of_models_that_lags_is_no_drift_and_costs_no_second_job(team: Team) -> None:
+    team.spec("pong", epochs=1)
+    team.apply()
+    team.settle()
+    team.server.faults({"match": MODELS, "kind": "empty-list", "times": 2})
+    assert team.apply(retry_failed=True) == ()
+    (team.root / "ftops.lock").unlink()
+    team.server.faults({"match": MODELS, "kind": "empty-list", "times": 2})
+    team.apply()
     assert [len(jobs) for jobs in team.jobs().values()] == [1]
 
 
