@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json as jsons
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -61,7 +62,7 @@ class Caller:
         writer.write(self._request(method, path, json, form))
         await writer.drain()
         if drop_after == 0:
-            raise self._drop()
+            raise await self._drop()
         head = await reader.readuntil(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1])
         headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n") if b": " in line)
@@ -69,11 +70,11 @@ class Caller:
         async for chunk in _chunks(reader, headers):
             body += chunk
             if drop_after is not None and len(body) >= drop_after:
-                raise self._drop()
+                raise await self._drop()
             if bytes_per_second is not None:
                 await asyncio.sleep(len(chunk) / bytes_per_second)
         if not self._keeps_alive or headers.get(b"connection") == b"close":
-            self.close()
+            await self.close()
         return status, bytes(body)
 
     async def send_half(self, method: str, path: str, *, form: tuple[bytes, str | None]) -> None:
@@ -82,25 +83,28 @@ class Caller:
         request = self._request(method, path, None, form)
         writer.write(request[: len(request) // 2])
         await writer.drain()
-        self.close()
+        await self.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._connection is not None:
-            self._connection[1].close()
+            _, writer = self._connection
             self._connection = None
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _open(self) -> tuple[StreamReader, StreamWriter]:
         """A connection; one that the server has closed meanwhile, as it may when it was idle, is replaced."""
         if self._connection is not None and (self._connection[0].at_eof() or self._connection[1].is_closing()):
-            self.close()
+            await self.close()
         if self._connection is None:
             self._connection = await asyncio.open_connection(self._address.hostname, self._address.port)
         return self._connection
 
-    def _drop(self) -> Dropped:
+    async def _drop(self) -> Dropped:
         assert self._connection is not None
         self._connection[1].transport.abort()
-        self._connection = None
+        await self.close()
         return Dropped()
 
     def _request(self, method: str, path: str, json: object, form: tuple[bytes, str | None] | None) -> bytes:

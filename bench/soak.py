@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from statistics import linear_regression, median, quantiles
@@ -82,42 +82,47 @@ class Seen:
     before: int
     """Open descriptors of the idle server."""
     after: int
+    left_over: tuple[str, ...] = ()
+    """In the state folder, after its end."""
 
 
 def main() -> int:
     seconds = float(os.environ.get("FTOPS_SOAK_SECONDS", SECONDS))
+    seed = int(os.environ.get("FTOPS_SOAK_SEED", "1"))
     with tempfile.TemporaryDirectory() as name:
-        return soak(Path(name), seconds=seconds, clients=CLIENTS, seed=int(os.environ.get("FTOPS_SOAK_SEED", "1")))
+        seen = soak(Path(name), seconds=seconds, clients=CLIENTS, seed=seed)
+    told = seen.told
+    print("\nCalls: " + ", ".join(f"{name} {count}" for name, count in sorted(told.calls.items())))
+    print("Answers: " + ", ".join(f"{status}: {count}" for status, count in sorted(told.statuses.items())))
+    for what, count in Counter([*told.surprises, *seen.left_over]).most_common(20):
+        print(f"  {count} times: {what}")
+    title = f"Soak: {CLIENTS} clients for {seconds:.0f} s, seed {seed}: {sum(told.statuses.values())} answers"
+    return report(title, _results(seen))
 
 
-def soak(folder: Path, *, seconds: float, clients: int, seed: int) -> int:
-    """Run it and print what was seen; gives the exit code: 1 if a bound does not hold."""
+def _results(seen: Seen) -> list[Result]:
+    p99 = quantiles(seen.told.get_seconds, n=100)[98] * 1000
+    results = [
+        Result(what="answers of 500 and above, and surprises", measured=len(seen.told.surprises), bound=0, unit=""),
+        Result(what="open descriptors more than before", measured=seen.after - seen.before, bound=0, unit=""),
+        Result(what="left over in the state folder", measured=len(seen.left_over), bound=0, unit=""),
+        Result(what="p99 of GETs", measured=p99, bound=P99_MAX_MILLISECONDS, unit="ms"),
+    ]
+    for role in sorted({sample.role for sample in seen.samples}):
+        growth, typical = _growth([sample for sample in seen.samples if sample.role == role])
+        what = f"growth of {role} (median {typical:.0f} MB)"
+        results.append(Result(what=what, measured=growth, bound=GROWTH_MAX_MEGABYTES, unit="MB"))
+    return results
+
+
+def soak(folder: Path, *, seconds: float, clients: int, seed: int) -> Seen:
+    """Run a server in *folder*, and have *clients* ask it things for so long."""
     state = folder / "state"
     with running_server(state, "--max-active-jobs", "6") as (url, token):
         pid = json.loads((state / "server.json").read_bytes())["pid"]
         server = Server(url=url, token=token, pid=pid)
         seen = asyncio.run(_load(server, seconds=seconds, clients=clients, seed=seed))
-    told, samples = seen.told, seen.samples
-    p99 = quantiles(told.get_seconds, n=100)[98] * 1000
-    print("\nCalls: " + ", ".join(f"{name} {count}" for name, count in sorted(told.calls.items())))
-    print("Answers: " + ", ".join(f"{status}: {count}" for status, count in sorted(told.statuses.items())))
-    for surprise, count in Counter(told.surprises).most_common(20):
-        print(f"  SURPRISE {count}x {surprise}")
-    left = left_over(state)
-    for what in left:
-        print(f"  LEFT OVER {what}")
-    results = [
-        Result(what="answers of 500 and above, and surprises", measured=len(told.surprises), bound=0, unit=""),
-        Result(what="open descriptors more than before", measured=seen.after - seen.before, bound=0, unit=""),
-        Result(what="left over in the state folder", measured=len(left), bound=0, unit=""),
-        Result(what="p99 of GETs", measured=p99, bound=P99_MAX_MILLISECONDS, unit="ms"),
-    ]
-    for role in sorted({sample.role for sample in samples}):
-        growth, typical = _growth([sample for sample in samples if sample.role == role])
-        what = f"growth of {role} (median {typical:.0f} MB)"
-        results.append(Result(what=what, measured=growth, bound=GROWTH_MAX_MEGABYTES, unit="MB"))
-    title = f"Soak: {clients} clients for {seconds:.0f} s, seed {seed}: {sum(told.statuses.values())} answers"
-    return report(title, results)
+    return replace(seen, left_over=tuple(left_over(state)))
 
 
 async def _load(server: Server, *, seconds: float, clients: int, seed: int) -> Seen:
@@ -181,7 +186,7 @@ class Client:
                 await act()
             except (OSError, EOFError) as error:
                 self._told.surprises.append(f"{act.__name__}: {type(error).__name__}: {error}")
-                self._caller.close()
+                await self._caller.close()
 
     async def look(self) -> None:
         paths = ["/files?limit=20", "/fine_tuning/jobs?limit=5", "/models"]
@@ -290,7 +295,7 @@ class Client:
             await self._call("DELETE", f"/files/{file}")
         for model in self._models:
             await self._call("DELETE", f"/models/{model}")
-        self._caller.close()
+        await self._caller.close()
 
     async def _is_busy(self, job: str) -> bool:
         _, found = await self._call("GET", f"/fine_tuning/jobs/{job}")

@@ -159,11 +159,14 @@ async def _act(caller: Caller, ledger: Ledger, chance: Random) -> None:
     """One client's deeds until the server is gone: each is in the ledger once it was acknowledged."""
     uploading = (_upload, _upload, _begin_upload, _end_upload, _delete_file)
     deeds = (*uploading, _create_job, _create_job, _cancel, _chat, _delete_model)
-    while True:
-        deed = chance.choice(deeds)
-        if await deed(caller, ledger, chance):
-            ledger.calls[deed.__name__.removeprefix("_")] += 1
-        await asyncio.sleep(chance.random() / 10)
+    try:
+        while True:
+            deed = chance.choice(deeds)
+            if await deed(caller, ledger, chance):
+                ledger.calls[deed.__name__.removeprefix("_")] += 1
+            await asyncio.sleep(chance.random() / 10)
+    finally:
+        await caller.close()
 
 
 async def _upload(caller: Caller, ledger: Ledger, chance: Random) -> bool:

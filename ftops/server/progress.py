@@ -114,6 +114,8 @@ def record_stopped(state: State, job: Job) -> None:
                     "UPDATE jobs SET status = 'paused', estimated_finish = NULL WHERE id = ?", job.id
                 )
                 tell(state, job.id, "The job has been paused")
+            else:
+                _unlink_weights(state, linked)
     if read_job(state, job.id).status == "cancelled":
         settle_cancelled(state, job)
 
@@ -152,7 +154,9 @@ def record_finished(state: State, job: Job, report: Finished) -> None:
             tell(state, job.id, "The job has successfully completed")
     if is_wanted:
         forget_run(state, job.id)
-    else:
+    else:  # it was cancelled after its last step
+        state.blob(result_file).unlink(missing_ok=True)
+        _unlink_weights(state, linked)
         settle_cancelled(state, job)
 
 
@@ -214,6 +218,12 @@ def _link_weights(state: State, job: Job) -> dict[str, str]:
             linked[row["id"]] = state.new_id("")
             link_folder(folder, state.weights(linked[row["id"]]))
     return linked
+
+
+def _unlink_weights(state: State, linked: Mapping[str, str]) -> None:
+    """Of checkpoints that have become no models after all."""
+    for folder in linked.values():
+        shutil.rmtree(state.weights(folder), ignore_errors=True)
 
 
 def _publish(state: State, job: Job, linked: Mapping[str, str], *, is_finished: bool) -> str | None:

@@ -129,12 +129,16 @@ class Running:
     def start(self) -> Running:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "ftops.server", "--state", str(self.state), *self.arguments],
-            env={**os.environ, "FTOPS_SERVER_TOKEN": TOKEN, **self.environment},
+            env=self.own(),
             stderr=subprocess.PIPE,
             text=True,
         )
         wait_until(lambda: self.card().get("pid") == self.pid)
         return self
+
+    def own(self) -> dict[str, str]:
+        """The environment that it runs in."""
+        return {**os.environ, "FTOPS_SERVER_TOKEN": TOKEN, **self.environment}
 
     @property
     def pid(self) -> int:

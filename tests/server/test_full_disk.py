@@ -1,8 +1,8 @@
 """A disk without room: it is told in the API's shape, nothing is corrupt, and all goes on once there is room again.
 
-Two kinds: a limit on the size of each file that the server's processes write (`RLIMIT_FSIZE`, which every system has
-and which fails writes with EFBIG), and a file system of its own that is really full (a `tmpfs` in a mount namespace of its
-own, with ENOSPC, where the system lets `unshare` make one).
+Two kinds: a limit on the size of each file that the server's processes write (`RLIMIT_FSIZE`, which every system has;
+writes fail with EFBIG), and a file system of its own that is really full (a `tmpfs` in a mount namespace, with ENOSPC,
+where the system lets `unshare` make one).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def test_a_job_whose_weights_have_no_room_fails_and_says_why(start: Callable[...
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Running]:
-    """A server whose folder is a file system of 4 MB, seen from here through its process."""
+    """A server whose folder is a file system of 12 MB, seen from here through its process."""
     folder = tmp_path / "small"
     folder.mkdir()
     unshare = shutil.which("unshare")
@@ -124,7 +124,7 @@ def small(tmp_path: Path) -> Iterator[Running]:
         "--mount",
         "sh",
         "-c",
-        MOUNTED.format(size="4m"),
+        MOUNTED.format(size="12m"),
         "sh",
     ]
     if unshare is None or subprocess.run([*command, str(folder), "true"], capture_output=True, check=False).returncode:

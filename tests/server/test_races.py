@@ -52,6 +52,10 @@ def test_a_job_that_is_cancelled_never_becomes_a_model(
     assert len(points) == checkpoints
     assert all(":ckpt-step-" in point.fine_tuned_model_checkpoint for point in points)
     assert not inside.world.state.run(job.id).exists()
+    # Nor is anything left of the model that it would have been.
+    state = inside.world.state
+    assert len(list((state.folder / "models").iterdir())) == checkpoints
+    assert [path.name for path in (state.folder / "blobs").iterdir()] == [job.training_file]
 
 
 @pytest.mark.parametrize(("kind", "status"), [("Started", "paused"), ("Stepped", "paused"), ("Finished", "succeeded")])
@@ -101,6 +105,7 @@ def test_a_job_cancelled_while_it_is_being_paused_is_cancelled(inside: Inside, m
     steer_at(inside, "Stepped", lambda: client.fine_tuning.jobs.pause(job.id), monkeypatch)
     assert client.fine_tuning.jobs.retrieve(job.id).status == "cancelled"
     assert len(client.fine_tuning.jobs.checkpoints.list(job.id).data) == 1
+    assert len(list((inside.world.state.folder / "models").iterdir())) == 1
 
 
 def test_a_crash_is_not_held_against_a_job_that_is_over(inside: Inside) -> None:

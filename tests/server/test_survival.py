@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -10,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 
+from bench.soak import soak
+from bench.survive import survive
 from tests.server.conftest import CHAT, Inside, Running, wait_until
 from tests.server.test_jobs import create as create_inside
-from tests.server.test_training import create, hyperparameters, status, steps
+from tests.server.test_training import command_of, create, hyperparameters, status, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,6 +125,51 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_worker_that_outlives_its_server_never_trains_beside_another(start: Callable[..., Running]) -> None:
+    """It is stopped, so that it does not learn of the server's end: the next server waits for it."""
+    server = start()
+    job = create(server.client(), method=hyperparameters(n_epochs=4, batch_size=1))
+    wait_until(lambda: steps(server.client(), job))
+    (orphan,) = [pid for pid in server.children() if command_of(pid).endswith(b"train\0")]
+    os.kill(orphan, signal.SIGSTOP)
+    server.kill()
+    again = Running(server.state)
+    waiting = subprocess.Popen([sys.executable, "-m", "ftops.server", "--state", str(server.state)], env=again.own())
+    try:
+        wait_until(lambda: waits_for(server.state / "train.lock"))
+        assert again.card().get("pid") != waiting.pid
+        os.kill(orphan, signal.SIGCONT)
+        wait_until(lambda: again.card().get("pid") == waiting.pid)
+        assert not is_alive(orphan)
+        wait_until(lambda: status(again.client(), job) == "succeeded")
+        assert steps(again.client(), job) == list(range(1, 49))
+    finally:
+        waiting.terminate()
+        waiting.wait()
+        for http in again.clients:
+            http.close()
+
+
+def waits_for(lock: Path) -> bool:
+    """Whether a process waits for the lock of a file that another holds, as the kernel lists them."""
+    lines = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
+    return any("->" in line and f":{lock.stat().st_ino} " in line for line in lines)
+
+
+def test_a_killed_server_has_lost_nothing_and_every_job_ends_the_same(tmp_path: Path) -> None:
+    """The short form of `make survive`."""
+    ledger, killed = asyncio.run(survive(tmp_path, rounds=3, seed=4))
+    assert ledger.jobs
+    assert killed.total() == 3
+
+
+def test_many_clients_at_once_leave_no_trace(tmp_path: Path) -> None:
+    """The short form of `make soak`; nothing in it is held to a time."""
+    seen = soak(tmp_path, seconds=3, clients=20, seed=1)
+    assert (seen.told.surprises, seen.left_over, seen.after - seen.before) == ([], (), 0)
+    assert seen.told.statuses[200] > 20
 
 
 def test_an_orderly_end_leaves_the_job_to_the_next_server(start: Callable[..., Running]) -> None:
