@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import openai
 
 from ftops import reconcile
+from ftops.create import LAG_SECONDS
 from ftops.diagnostics import ProblemsError
 from ftops.lockfile import Lockfile, verify
 from ftops.project import open_project
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from tests.simulation.steps import Verb
 
 PUSH_TRIES = 8
+MEND_SECONDS = LAG_SECONDS + 1
+"""How long a person takes at least to mend a lockfile by hand: by then lists tell of what it lacks."""
 _MOVE = re.compile(r"`mv (\S+) \S+`")
 """The command in the fix of what could not be saved."""
 
@@ -53,14 +56,14 @@ class Folder:
     faults: list[str] = field(default_factory=list)
     """Of its disk, still to come."""
 
-    @property
-    def lock(self) -> Path:
-        return self.root / LOCK
+    def __post_init__(self) -> None:
+        self.lock = self.root / LOCK
 
     @property
     def content(self) -> bytes | None:
         try:
-            return self.lock.read_bytes()
+            with open(self.lock, "rb") as file:
+                return file.read()
         except FileNotFoundError:
             return None
 
@@ -136,6 +139,8 @@ class Runner:
     count: Counter[str]
     command: Command | None = None
     verb: str = ""
+    left: Plan | None = None
+    """What the last reconcile left to do."""
     recovery: Path | None = None
     """Where ftops said that it put what it could not save."""
 
@@ -159,9 +164,6 @@ class Runner:
         self.verb = verb
         self.count[f"command: {verb}"] += 1
         self.command = Command(lambda: self._run(run, pushes=self.is_workflow and verb != "push"))
-
-    def plan(self, *, refresh: bool) -> Plan:
-        return reconcile.plan(self.world(), reconcile.Options(), refresh=refresh)
 
     def world(self) -> RunnerWorld:
         project = open_project(self.folder.root)
@@ -192,7 +194,7 @@ class Runner:
 
     def _reconcile(self) -> None:
         world = self.world()
-        _, outcomes = reconcile.reconcile(
+        self.left, outcomes = reconcile.reconcile(
             world, reconcile.Options(), provider=world.provider, tell=lambda _: None
         )
         for outcome in outcomes:
@@ -238,7 +240,8 @@ class Runner:
             self.count["push lost"] += 1
 
     def _resolve(self) -> None:
-        """Take main's lockfile and record anew what it lacks, as a person does, or an action for them."""
+        """Take main's lockfile and record anew what it lacks, as a person does, who takes a while."""
+        self.clock.sleep(MEND_SECONDS)
         self.count["push in conflict"] += 1
         self.log("push: conflict; takes main's lockfile and rebuilds")
         self.folder.lineage += 1
@@ -246,18 +249,22 @@ class Runner:
         self.folder.put(self.branch, self.branch.head.lock)
         self._rebuild()
 
-    def mend(self) -> None:
-        """Do what ftops' message says about a lockfile that cannot be used."""
-        if self.recovery and self.recovery.exists():
-            self.recovery.replace(self.folder.lock)
-            self.folder.broken = None
-            self.log("brings the recovery copy back")
+    def mend(self) -> bool:
+        """Do what ftops' message says about a lockfile that cannot be used; False if nothing is wrong with it."""
+        folder, recovery = self.folder, self.recovery
         self.recovery = None
-        if self.folder.broken is not None:
-            self.folder.base, self.folder.broken = self.branch.head.lock, None
-            self.folder.lineage += 1
-            self.folder.put(self.branch, self.branch.head.lock)
+        if recovery and recovery.exists():
+            recovery.replace(folder.lock)
+            folder.broken = None
+            self.log("brings the recovery copy back")
+        elif folder.broken is not None:
+            folder.base, folder.broken = self.branch.head.lock, None
+            folder.lineage += 1
+            folder.put(self.branch, self.branch.head.lock)
             self.log("takes main's lockfile")
+        else:
+            return False
+        return True
 
 
 def _damaged(store: LockStore) -> tuple[Lockfile, bool]:

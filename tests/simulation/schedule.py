@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftops.claims import LEASE_SECONDS, SKEW_SECONDS
 from ftops.create import LAG_SECONDS
 from tests.simulation import steps
 from tests.simulation.claimsfile import CLAIM_FAULTS
 from tests.simulation.network import AFTER, ALL, BEFORE
 from tests.simulation.seams import DISK_FAULTS, seeded
-from tests.simulation.simulation import HAS_CLAIMS, Setting
+from tests.simulation.simulation import Setting
 
 if TYPE_CHECKING:
     from random import Random
@@ -21,37 +22,53 @@ STEPS = (30, 60)
 """From, to: steps of a schedule after the first specs are written."""
 DOORS = ("create", "create", "create", "list", "upload", "files", "models", "job", "checkpoints", "any")
 TO_THE_END = 400
+LONELY = 0.25
+"""The share of settings with one folder and no claims."""
+TOGETHER = 0.8
+"""The share of runners with a folder of their own."""
+LEASE_OVER = LEASE_SECONDS + SKEW_SECONDS + 1
+"""After so many seconds a claim that nobody renews is free."""
 
 
 def setting_of(seed: int) -> Setting:
     chance = seeded(seed, "setting")
-    runners = chance.randint(2, 5)
-    folders = tuple(
-        number if number == 0 or chance.random() < 0.8 else chance.randrange(number) for number in range(runners)
-    )
-    workflows = frozenset(number for number in set(folders) if folders.count(number) == 1 and chance.random() < 0.5)
+    if chance.random() < LONELY:
+        # A project without a remote: one folder, and nobody else to keep a claim from.
+        terminals = chance.randint(1, 2)
+        folders, workflows, claims = (0,) * terminals, frozenset[int](), False
+    else:
+        number_of_runners = chance.randint(2, 5)
+        folders = tuple(
+            number if number == 0 or chance.random() < TOGETHER else chance.randrange(number)
+            for number in range(number_of_runners)
+        )
+        own = {number for number in set(folders) if folders.count(number) == 1}
+        workflows = frozenset(number for number in sorted(own) if chance.random() < 1 / 2)
+        claims = True
     return Setting(
         seed=seed,
         folders=folders,
         workflows=workflows,
         page_size=chance.choice((1, 2, 3, ALL, ALL)),
         slots=chance.choice((1, 2, 3, 99)),
-        claims=HAS_CLAIMS,
+        claims=claims,
     )
 
 
 def schedule_of(seed: int) -> list[Step]:
     chance = seeded(seed, "schedule")
     setting = setting_of(seed)
+    # Each seed has its own mixture: what is rare among many faults may be frequent among few.
+    weights = {kind: weight * chance.choice((0, 1, 1, 3)) for kind, weight in _FAULTS.items()} | _ORDINARY
     found: list[Step] = [steps.Write(name, chance.randint(1, 3)) for name in SPECS[: chance.randint(1, 2)]]
     for _ in range(chance.randint(*STEPS)):
-        found += _next(chance, setting)
+        found += _next(chance, setting, weights)
     return found
 
 
-def _next(chance: Random, setting: Setting) -> list[Step]:
+def _next(chance: Random, setting: Setting, weights: dict[str, int]) -> list[Step]:
     runner = chance.randrange(len(setting.folders))
-    kind = chance.choices(tuple(_WEIGHTS), weights=tuple(_WEIGHTS.values()))[0]
+    kind = chance.choices(tuple(weights), weights=tuple(weights.values()))[0]
     match kind:
         case "run":
             verb = chance.choices(("apply", "reconcile", "push", "retry", "rebuild"), weights=(10, 6, 4, 1, 1))[0]
@@ -60,6 +77,12 @@ def _next(chance: Random, setting: Setting) -> list[Step]:
             return [steps.GoOn(runner, _boundaries(chance))]
         case "crash":
             return [steps.Crash(runner)]
+        case "restart":
+            return [steps.Crash(runner), steps.Start(runner, "apply"), steps.GoOn(runner, TO_THE_END)]
+        case "overtake":
+            other = chance.randrange(len(setting.folders))
+            ahead = [steps.Start(runner, "apply"), steps.GoOn(runner, chance.randint(6, 30)), steps.Wait(LEASE_OVER)]
+            return [*ahead, steps.Start(other, "apply"), steps.GoOn(other, TO_THE_END), steps.GoOn(runner, TO_THE_END)]
         case "edit":
             return [_edit(chance)]
         case "train":
@@ -122,19 +145,18 @@ def _next(chance: Random, setting: Setting) -> list[Step]:
             ]
 
 
-_WEIGHTS = {
-    "run": 26,
-    "go on": 26,
-    "crash": 6,
-    "edit": 8,
-    "train": 7,
+_ORDINARY = {"run": 26, "go on": 26, "edit": 8, "train": 7}
+_FAULTS = {
+    "crash": 4,
+    "restart": 3,
+    "overtake": 1,
     "network": 8,
     "disk": 2,
     "claims": 2,
     "lists": 5,
     "time": 4,
     "provider": 4,
-    "person": 6,
+    "person": 5,
 }
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from ftops import reconcile
 from ftops.create import LAG_SECONDS
 from tests.simulation import steps
 from tests.simulation.baton import Command
@@ -18,7 +17,7 @@ from tests.simulation.claimsfile import ClaimsAccess, ClaimsFile
 from tests.simulation.clocks import SkewedClock, Time
 from tests.simulation.network import Lists, Network, NetworkFault
 from tests.simulation.provider import PROJECT, JobRow, SimulatedProvider
-from tests.simulation.runner import Folder, Runner
+from tests.simulation.runner import MEND_SECONDS, Folder, Runner
 from tests.simulation.seams import seeded, simulated_machine
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ MEMORY = Path("/dev/shm")
 """A disk that is none, where there is one: a simulation cuts no power."""
 BOUNDARIES_MAX = 5_000
 """No command of ftops passes more: it would go on for ever."""
-HAS_CLAIMS = hasattr(reconcile.World, "claims")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +114,8 @@ class Simulation:
             case steps.Pull(runner=number):
                 self._pull(self.runners[number])
             case steps.Mend(runner=number):
-                if self.runners[number].command is None:
-                    self.runners[number].mend()
+                if self.runners[number].command is None and self.runners[number].mend():
+                    self.time.seconds += MEND_SECONDS
             case steps.Break(runner=number, how=how):
                 self._break(self.runners[number].folder, how)
             case steps.FailNetwork(runner=number, door=door, kind=kind, times=times):
