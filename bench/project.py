@@ -1,4 +1,4 @@
-"""Write a project of any size in which everything is trained already: `python -m bench.project COUNT FOLDER`."""
+"""Write a project of any size in which everything is trained already: `python -m bench.project COUNT FOLDER [DATA]`."""
 
 from __future__ import annotations
 
@@ -26,16 +26,33 @@ method:
 suffix: {name}
 seed: 7
 """
+REPEATS = """\
+checks:
+  ignore:
+    - {code: data-duplicate, reason: made to measure}
+    - {code: data-template, reason: made to measure}
+"""
 
 
-def write_project(folder: Path, count: int) -> None:
-    """Write *count* specs, each with its data file, and the lockfile that records a succeeded job for each."""
+def write_project(folder: Path, count: int, shared: Path | None = None) -> None:
+    """Write *count* specs, each with its data file, and the lockfile that records a succeeded job for each.
+
+    Args:
+        folder: Where the project will be.
+        count: Number of specs.
+        shared: Stands under the name of each data file, by a hard link, so that it takes its room once; each name is
+            read and remembered by itself. A few rows are written for each spec if there is none.
+    """
     data = folder / "specs/data"
     data.mkdir(parents=True)
     for number in range(count):
         name = f"model-{number:05}"
-        (folder / f"specs/{name}.yaml").write_text(SPEC.format(name=name), encoding="utf-8")
-        (data / f"{name}.jsonl").write_text("".join(_row(number, row) for row in range(EXAMPLES)), encoding="utf-8")
+        spec = SPEC.format(name=name) + (REPEATS if shared else "")
+        (folder / f"specs/{name}.yaml").write_text(spec, encoding="utf-8")
+        if shared:
+            (data / f"{name}.jsonl").hardlink_to(shared)
+        else:
+            (data / f"{name}.jsonl").write_text("".join(_row(number, row) for row in range(EXAMPLES)), encoding="utf-8")
     project = open_project(folder)
     specs = read_specs(project)
     lock = Lockfile(target=project.target.name)
@@ -75,4 +92,4 @@ def _trained(desired: Desired) -> Generation:
 
 
 if __name__ == "__main__":
-    write_project(Path(sys.argv[2]), int(sys.argv[1]))
+    write_project(Path(sys.argv[2]), int(sys.argv[1]), *map(Path, sys.argv[3:]))
