@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,7 +13,7 @@ import click
 
 from ftops.cli.door import WRONG_USAGE, show_problems, wants_colour
 from ftops.clock import SystemClock
-from ftops.diagnostics import Diagnostic, ProblemsError
+from ftops.diagnostics import Diagnostic, ProblemsError, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,11 +103,11 @@ def silent(outcome: Outcome) -> None:
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Show what went wrong; 1 if anything did, and waiting for a slot is nothing wrong."""
-    problems = [outcome.problem for outcome in outcomes if outcome.problem]
+    """Show what went wrong; 1 if anything did, and waiting for a slot or another machine is nothing wrong."""
+    failed = [outcome.problem for outcome in outcomes if outcome.problem and not outcome.waits]
     waiting = [outcome.problem for outcome in outcomes if outcome.problem and outcome.waits]
-    warn(problems)
-    return 1 if len(problems) > len(waiting) else 0
+    warn([*(replace(problem, severity=Severity.WARNING) for problem in waiting), *failed])
+    return 1 if failed else 0
 
 
 def base_of(model: str) -> tuple[str, Base]:

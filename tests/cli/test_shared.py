@@ -481,12 +481,12 @@ def test_where_no_other_machine_pays_there_are_no_claims(here: Checkout, run: Ru
     assert problem(run("lock", "claims")) == "claims-none"
 
 
-def claim(here: Checkout, *specs: str, job: str | None = None) -> None:
+def claim(here: Checkout, *specs: str, digest: str | None = None, job: str | None = None) -> None:
     """As another machine does."""
     file = claims_file(here.root, "here")
     assert file is not None
     now = SystemClock().now()
-    claims = taken(Claims(), [Key(spec, f"sha256:{spec}") for spec in specs], owner="ci/1", now=now)
+    claims = taken(Claims(), [Key(spec, digest or f"sha256:{spec}") for spec in specs], owner="ci/1", now=now)
     made = [msgspec.structs.replace(each, job=job) for each in claims.claims if job]
     assert file.swap(file.read(), encode(settled(claims, made=made, released=[], now=now)))
 
@@ -567,3 +567,19 @@ def test_one_machine_applies_and_pushes_and_the_next_has_nothing_to_do(
     assert run("lock", "verify").code == 0
     assert run("plan", "--refresh", "--detailed-exitcode").code == 0
     assert len(shop.jobs()) == 1
+
+
+def test_what_waits_for_another_machine_is_a_warning(
+    remote: Path, shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team = clone(remote, "team")
+    shop.root.joinpath("ftops.yaml").rename(team.root / "ftops.yaml")
+    shutil.copytree(shop.root / "specs", team.root / "specs", dirs_exist_ok=True)
+    monkeypatch.chdir(team.root)
+    changes = run("plan", "--json").json["changes"]
+    assert isinstance(changes, list)
+    claim(team, "pong", digest=changes[0]["digest"])
+    done = run("apply", "--yes", "-q")
+    assert (done.code, done.codes) == (0, [])
+    assert done.err.startswith("warning[claim-held]: `pong` waits: `ci/1` is about to create its job")
+    assert shop.jobs() == []
