@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+SENTENCE_CHARACTERS_MAX = 10_000
+"""Of what a problem says in one sentence: a name in data or in an answer may be as long as its author liked."""
+
 
 class Severity(StrEnum):
     """How bad it is: only an error stops the command."""
@@ -42,6 +45,12 @@ class Diagnostic:
     why: str | None = None
     fix: str | None = None
     severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        for name in ("summary", "why", "fix"):
+            text = getattr(self, name)
+            if text is not None and len(text) > SENTENCE_CHARACTERS_MAX:
+                object.__setattr__(self, name, f"{text[:SENTENCE_CHARACTERS_MAX]}…")
 
 
 class ProblemsError(Exception):

@@ -23,6 +23,8 @@ REASONS: Final[dict[Reason, str]] = {
 MARKS: Final = {"same": "{}", "gone": "[-{}-]", "come": "{{+{}+}}"}
 """As `git diff --word-diff` has them, so that nothing depends on colours."""
 LABEL_WIDTH: Final = 40
+WHERE_WIDTH: Final = 200
+"""Of the way to a value within its row: its keys may be of any length."""
 MINUS: Final = "\N{MINUS SIGN}"
 
 _COLOURS: Final = {"gone": RED, "come": GREEN}
@@ -103,7 +105,8 @@ def sample_title(sample: Sample) -> str:
 
 def change_title(change: Change) -> str:
     note = ", differs only in what is masked" if change.is_masked else ""
-    return one_row(f"{change.where} ({change.role}){note}" if change.role else f"{change.where}{note}")
+    role = f" ({label_text(change.role)})" if change.role else ""
+    return f"{cut(one_row(change.where), WHERE_WIDTH)}{role}{note}"
 
 
 def marked(piece: Piece) -> str:

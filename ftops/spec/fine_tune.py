@@ -14,6 +14,7 @@ from ftops.spec.graders import grader_problems
 from ftops.spec.model import BaseModel, Lifecycle, Method, ModelAlias, ParentSpec, Spec, split_name
 from ftops.spec.nearest import did_you_mean, one_of
 from ftops.spec.paths import BadPath, resolve
+from ftops.spec.scalars import LARGEST_INTEGER
 from ftops.spec.schema import Violation, schema
 from ftops.spec.text import shown
 
@@ -91,7 +92,7 @@ def _method(value: dict[str, Any]) -> Method:
 def _whole(value: Any) -> Any:
     """Whole numbers as integers, wherever they are: `3.0` asks for the same as `3`."""
     match value:
-        case float() if value.is_integer():
+        case float() if value.is_integer() and abs(value) <= LARGEST_INTEGER:
             return int(value)
         case dict():
             return {key: _whole(item) for key, item in value.items()}

@@ -294,7 +294,7 @@ def _unknown_exclusions(
                 yield document.problem(
                     _CODE, path, f"the matrix has no axis `{shown(axis)}`", why="nothing is excluded", fix=fix, at="key"
                 )
-            elif _text(value) not in names:
+            elif names and _text(value) not in names:  # Otherwise no value of the axis has a name, which is told.
                 fix = did_you_mean(str(value), names, otherwise=f"write one of {one_of(names)}")
                 summary = f"the axis `{axis}` has no value `{shown(str(value))}`"
                 yield document.problem(_CODE, path, summary, why="nothing is excluded", fix=fix)
