@@ -28,7 +28,8 @@ WORTH_BYTES = 64 << 20
 """From this size on: at 55 MB a second process gains nothing (2 cores; docs/performance.md)."""
 LARGE_BYTES = 1 << 30
 """From this size on the vocabulary is let go before the file is looked at as a whole, which takes as much memory."""
-STRETCH_BYTES = 4 << 20
+STRETCH_BYTES = 2 << 20
+"""So small that at the end hardly any worker waits for another, and so large that handing it out costs nothing."""
 WORKERS_MAX = 8
 
 
