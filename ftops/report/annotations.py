@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ftops.diagnostics import Severity
+from ftops.report.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,7 +56,7 @@ def _annotation(level: str, problem: Diagnostic) -> str:
     }
     given = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None)
     sentences = [problem.summary, problem.why and f"why: {problem.why}", problem.fix and f"fix: {problem.fix}"]
-    text = "\n".join(sentence for sentence in sentences if sentence)
+    text = "\n".join(visible(sentence) for sentence in sentences if sentence)
     return f"::{level} {given}::{_data(text)}"
 
 
@@ -64,4 +65,6 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    # A colon is written in another way here. A path with a letter that must not be shown leads GitHub nowhere.
+    shown = text if text.isprintable() else visible(text)
+    return _data(shown).replace(":", "%3A").replace(",", "%2C")
