@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_MANAGED_PYTHON := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check bench fuzz race fix
+.PHONY: help demo test test-slow test-all check bench fuzz race fix soak survive
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,12 @@ fuzz: .venv/.synced ## Fuzz with coverage, for long: `make fuzz TARGET=spec SECO
 # What each machine does, and when it is killed, comes from SEED; what the operating system makes of it does not.
 race: .venv/.synced ## Let five real processes race through one git remote, killed at random: `make race ROUNDS=100` (Linux)
 	$(BIN)/python -m tests.machines --rounds $(or $(ROUNDS),10) --seed $(or $(SEED),1)
+
+survive: .venv/.synced ## Kill the local server at random moments, nothing may be lost: `make survive ROUNDS=200` (Linux)
+	$(BIN)/python -m bench.survive --rounds $(or $(ROUNDS),200) --seed $(or $(SEED),1)
+
+soak: .venv/.synced ## Have 50 clients at the local server for long, nothing may grow: `make soak SECONDS=1800` (Linux)
+	$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),1800) --seed $(or $(SEED),1)
 
 fix: .venv/.synced ## Mend by machine what can be: lint, format
 	$(BIN)/ruff check --fix

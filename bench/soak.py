@@ -1,11 +1,11 @@
 """The local server under many clients for long: no failure, no growth, nothing left over.
 
-`FTOPS_SOAK_SECONDS` (1800) and `FTOPS_SOAK_SEED` (1) say how long, and with which dice. Memory is sampled from `/proc`,
-so this runs on Linux only.
+Memory is sampled from `/proc`, so this runs on Linux only.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -24,7 +24,6 @@ from bench.caller import Caller, Dropped
 from bench.common import Result, report, running_server
 from bench.processes import children_of, left_over, open_files_of, role_of
 
-SECONDS = 1800.0
 CLIENTS = 50
 SAMPLE_SECONDS = 2.0
 PAUSE_SECONDS = 1.0
@@ -87,16 +86,19 @@ class Seen:
 
 
 def main() -> int:
-    seconds = float(os.environ.get("FTOPS_SOAK_SECONDS", SECONDS))
-    seed = int(os.environ.get("FTOPS_SOAK_SEED", "1"))
+    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=1800.0)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        seen = soak(Path(name), seconds=seconds, clients=CLIENTS, seed=seed)
+        seen = soak(Path(name), seconds=options.seconds, clients=CLIENTS, seed=options.seed)
     told = seen.told
     print("\nCalls: " + ", ".join(f"{name} {count}" for name, count in sorted(told.calls.items())))
     print("Answers: " + ", ".join(f"{status}: {count}" for status, count in sorted(told.statuses.items())))
     for what, count in Counter([*told.surprises, *seen.left_over]).most_common(20):
         print(f"  {count} times: {what}")
-    title = f"Soak: {CLIENTS} clients for {seconds:.0f} s, seed {seed}: {sum(told.statuses.values())} answers"
+    answers = sum(told.statuses.values())
+    title = f"Soak: {CLIENTS} clients for {options.seconds:.0f} s, seed {options.seed}: {answers} answers"
     return report(title, _results(seen))
 
 

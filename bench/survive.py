@@ -1,13 +1,13 @@
 """The local server, killed again and again: what it has acknowledged is there, and every job ends as it would have.
 
-`FTOPS_SURVIVE_ROUNDS` (200) and `FTOPS_SURVIVE_SEED` (1) say how often, and with which dice. Each round starts a server
-on the same folder, looks whether all is as it was told, lets three clients upload, create, cancel, delete and chat, and
-kills: the server, a worker, or all of them, also while they are still starting. In the end every job must have become
-what it becomes without any of that, to the last bit. Linux only.
+Each round starts a server on the same folder, looks whether all is as it was told, lets three clients upload, create,
+cancel, delete and chat, and kills: the server, a worker, or all of them, also while they are still starting. In the end
+every job must have become what it becomes without any of that, to the last bit. Linux only.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import hashlib
 import json
@@ -29,7 +29,6 @@ from bench.caller import Caller
 from bench.processes import children_of, left_over, role_of
 from bench.soak import EXAMPLES
 
-ROUNDS = 200
 CLIENTS = 3
 LONGEST_ROUND_SECONDS = 2.0
 PATIENCE_SECONDS = 300
@@ -76,17 +75,19 @@ class Broken(Exception):  # noqa: N818  # what a server must not do, and no erro
 
 
 def main() -> int:
-    rounds, seed = (
-        int(os.environ.get(f"FTOPS_SURVIVE_{name}", value)) for name, value in (("ROUNDS", 200), ("SEED", 1))
-    )
+    parser = argparse.ArgumentParser(prog="python -m bench.survive", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         try:
-            ledger, killed = asyncio.run(survive(Path(name), rounds=rounds, seed=seed))
+            ledger, killed = asyncio.run(survive(Path(name), rounds=options.rounds, seed=options.seed))
         except Broken as broken:
-            print(f"Survive: BROKEN with seed {seed}: {broken}")
+            print(f"Survive: BROKEN with seed {options.seed}: {broken}")
             return 1
-    print(f"Survive: {rounds} rounds, seed {seed}, {time.monotonic() - began:.0f} s: nothing lost, nothing half-done")
+    seconds = time.monotonic() - began
+    print(f"Survive: {options.rounds} rounds, seed {options.seed}, {seconds:.0f} s: nothing lost, nothing half-done")
     print("  killed: " + ", ".join(f"{way} {count}" for way, count in sorted(killed.items())))
     print("  acknowledged: " + ", ".join(f"{name} {count}" for name, count in sorted(ledger.calls.items())))
     print(f"  {len(ledger.jobs - ledger.cancelled)} jobs ended as undisturbed ones do, to the last bit")

@@ -32,6 +32,8 @@ MAX_FORM_FIELD_BYTES: Final = 16 * 1024
 PATIENCE_SECONDS: Final = 30.0
 """How long a body may take, and beside that so long as it comes at this rate:"""
 LEAST_BYTES_PER_SECOND: Final = 4096
+_MEMORY_BYTES: Final = 64 * 1024
+"""Of a file that comes, before it goes to the disk: as many come at once as there are connections."""
 _ROOM_FOR_FIELDS: Final = MAX_FORM_FIELDS * (MAX_FORM_FIELD_BYTES + 1024)
 """Of a form, beside its file."""
 
@@ -93,6 +95,7 @@ async def received_file(
         max_fields=MAX_FORM_FIELDS,
         max_part_size=MAX_FORM_FIELD_BYTES,
     )
+    parser.spool_max_size = _MEMORY_BYTES
     try:
         form = await parser.parse()
     except MultiPartException as error:

