@@ -39,6 +39,7 @@ _FTOPS = {
 }
 _RACES = ("stale info", "fetch first", "non-fast-forward", "update ref", "lock ref", "already exists", "old value")
 """What git says of a ref that somebody else was faster to change, in its own words and in a server's."""
+_REMOTE_SAYS = re.compile(r"^remote: *(?:error: *)?(\S.*?) *$", re.MULTILINE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 
 
@@ -134,7 +135,8 @@ class GitFile:
         if told is None:
             raise SharedUnknownError(_unreachable(self.name, error)) from None
         if not any(sign in told[0] for sign in _RACES):
-            raise ProblemsError(_refused(self.name, told[0].rpartition("\t")[2], self.if_refused)) from None
+            words = [told[0].rpartition("\t")[2], *_REMOTE_SAYS.findall(_told(error.stderr))[:1]]
+            raise ProblemsError(_refused(self.name, ": ".join(words), self.if_refused)) from None
 
     def _open(self) -> Repo:
         repo = repository(self.root)
@@ -240,7 +242,7 @@ def _no_branch_there(branch: str) -> Diagnostic:
         code="git-branch",
         summary=f"the git remote `{REMOTE}` has no branch `{branch}` yet",
         why="ftops adds a commit to a branch, and makes none",
-        fix=f"`git push -u {REMOTE} {branch}` makes it; or name another one: `ftops lock push --branch NAME`",
+        fix=f"`git push {REMOTE} HEAD:refs/heads/{branch}` makes it; or name another: `ftops lock push --branch NAME`",
     )
 
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from ftops.lockstore import LockStore
     from ftops.shared import Shared
 
-_MEND = "pull it, run `ftops lock rebuild`, then commit `{name}` and push it with git"
+_MEND = (
+    "`git checkout HEAD -- {name} && git pull` brings it here, `ftops lock rebuild` mends it and finds again what only "
+    "you had; commit that, and push it with git"
+)
 
 
 def push(store: LockStore, file: GitFile, *, clock: Clock, chance: Random) -> Shared:

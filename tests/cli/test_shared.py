@@ -262,8 +262,7 @@ def test_a_branch_that_the_remote_lacks_is_not_made_of_a_lockfile_alone(here: Ch
     done = run("lock", "push")
     assert problem(done) == "git-branch"
     assert git(remote, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
-    assert "`git push -u origin teams/elle` makes it" in done.err
-    git(here.root, "push", "--quiet", "-u", "origin", "teams/elle")
+    git(here.root, *done.err.split("`git ")[1].split("`")[0].split())
     assert run("lock", "push").code == 0
     assert recorded(on_remote(remote, branch="teams/elle")) == {"ftjob-1"}
     assert here.status == ""
@@ -372,6 +371,9 @@ def test_an_entry_edited_by_hand_there_is_said_and_how_it_is_mended(here: Checko
     assert "`main` of the git remote `origin`" in done.err
     assert recorded(on_remote(remote)) == {"ftjob-forged"}
     assert recorded(here.lock) == {"ftjob-elle", "ftjob-2"}
+    for command in done.err.split("`git ")[1].split("`")[0].split(" && "):
+        git(here.root, *command.removeprefix("git ").split())
+    assert recorded(here.lock) == {"ftjob-forged"}
 
 
 @pytest.mark.parametrize("content", ["<<<<<<< ours\n", "", "[]"])
@@ -450,7 +452,7 @@ def test_a_protected_branch_is_said_with_the_way_round(here: Checkout, remote: P
     here.record("elle", "ftjob-1")
     done = run("lock", "push")
     assert problem(done) == "git-refused"
-    assert "(hook declined)" in done.err
+    assert "the remote says: [remote rejected] (hook declined): main is protected\n" in done.err
     git(here.root, "push", "--quiet", "origin", "HEAD:refs/heads/records")
     assert run("lock", "push", "--branch", "records").code == 0
     assert recorded(on_remote(remote, branch="records")) == {"ftjob-1"}
