@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ftops.create import BUSY, Creator, LaterError, Ledger
 from ftops.diagnostics import Diagnostic
 from ftops.lockfile import forgotten, with_generation, with_outcome
@@ -121,6 +123,9 @@ class Applier:
 
     def _adopt(self, change: Change) -> Outcome:
         old = change.recorded
+        if old and old.inputs is None:
+            # `lock rebuild` found it by its labels while nothing asked for it; what asks for it now knows its inputs.
+            old = msgspec.structs.replace(old, inputs=change.wanted.inputs)
         if change.seen:
             return self._record(change, change.seen, "adopted", earlier=old if _is_of(old, change.seen) else None)
         assert old is not None

@@ -368,6 +368,25 @@ def test_data_that_changes_after_the_plan_is_not_uploaded(team: Team) -> None:
     assert caught.value.problems[0].code == "file-changed"
 
 
+def test_what_was_found_by_its_labels_and_is_asked_for_again_gets_its_inputs(team: Team) -> None:
+    path = team.spec("pong")
+    before = path.read_text()
+    team.apply()
+    team.settle()
+    (team.root / "ftops.lock").unlink()
+    path.write_text(before.replace(f"seed: {team.seed}", "seed: 3"))
+    team.apply()
+    team.rebuild()
+    assert team.lock.models["pong"].history[0].inputs is None
+    path.write_text(before)
+    assert team.apply()[0].kind is Kind.ADOPT
+    generation = team.lock.models["pong"].generation
+    assert generation is not None
+    assert generation.inputs is not None
+    assert generation.inputs.seed == team.seed
+    assert verify(team.lock, "ftops.lock") == ()
+
+
 def test_rebuild_restores_every_model_id(team: Team) -> None:
     team.spec("parent")
     team.spec("child", model="{spec: parent}")
