@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_MANAGED_PYTHON := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check bench fuzz race fix soak survive
+.PHONY: help demo test test-slow test-all check simulate bench fuzz race fix soak survive
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,11 @@ check: .venv/.synced ## All that CI checks: lint, format, types, layers, lockfil
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/uv lock --check
 	$(BIN)/pytest -n 2 -m 'not slow' --cov --cov-report=term --cov-fail-under=95
+
+SEEDS ?= 500
+FIRST ?= 0
+simulate: .venv/.synced ## Play SEEDS simulations from FIRST on, with faults everywhere: docs/reliability.md
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 bench: .venv/.synced ## Measure against the promised bounds, beside their yardsticks
 	@failed=0; for script in plan startup data server refresh app_reviews; do \
