@@ -6,7 +6,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftops.digest import Digest
@@ -155,6 +155,7 @@ STEPS: tuple[Callable[[Lockfile], Lockfile], ...] = (
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from(STEPS), max_size=4), min_size=2, max_size=4))
 def test_whoever_is_first_the_same_jobs_are_recorded_and_the_chain_holds(
     machines: list[list[Callable[[Lockfile], Lockfile]]],

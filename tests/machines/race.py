@@ -62,8 +62,8 @@ class Race:
         self.project.advance(number)
         self._publish(f"Round {number}")
         before = self.checks.claims() if number > 1 else None
-        kept = [machine for machine in self.machines if self._prepare(machine, chance)]
-        courses = self._courses(kept, chance)
+        fresh = [machine for machine in self.machines if self._prepare(machine, chance)]
+        courses = self._courses(fresh, chance)
         while sum(course.go_on() for course in courses):
             time.sleep(0.002)
         self._note_kills(courses)
@@ -149,6 +149,8 @@ class Race:
                     phase += ", claims held"
                 elif owner in made:
                     phase += ", jobs told"
+                else:
+                    phase += ", nothing of it known"
             self.count["killed"] += 1
             self.count[f"killed in {phase}"] += 1
 
