@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from anyio.to_thread import current_default_thread_limiter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from ftops.server.settings import Settings
+
+
+MAX_THREADS: Final = 6
+"""That wait for the disk; of forty, the framework's own number, each keeps some memory that it has used once."""
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -65,6 +70,7 @@ def create_app(settings: Settings) -> Starlette:
 
 @asynccontextmanager
 async def _with_processes(app: Starlette) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = MAX_THREADS
     supervisor: Supervisor | None = app.state.supervisor
     if supervisor is not None:
         supervisor.start()
