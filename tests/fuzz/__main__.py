@@ -30,12 +30,11 @@ def main() -> None:
     arguments = _arguments()
     if arguments.all:
         sys.exit(_each(arguments.seconds))
-    learnt = WORK / arguments.target
-    learnt.mkdir(parents=True, exist_ok=True)
     if arguments.keep:
-        _keep(arguments.target, learnt)
+        _keep(arguments.target)
     else:
-        _fuzz(arguments.target, learnt, [f"-max_total_time={arguments.seconds}"])
+        program, *words = arguments.as_program or [sys.argv[0], *_words(arguments.target, arguments.seconds)]
+        _fuzz(arguments.target, program, words)
 
 
 def _arguments() -> argparse.Namespace:
@@ -44,6 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="every target, one after another")
     parser.add_argument("--seconds", type=int, default=600, help="for each target")
     parser.add_argument("--keep", action="store_true", help="renew the committed corpus, and fuzz nothing")
+    parser.add_argument("--as-program", nargs=argparse.REMAINDER, help="for --keep: its path, and libFuzzer's options")
     arguments = parser.parse_args()
     if bool(arguments.target) == arguments.all:
         parser.error("name one target, or say --all")
@@ -58,8 +58,27 @@ def _each(seconds: int) -> int:
     return int(any(codes))
 
 
-def _fuzz(name: str, learnt: Path, options: list[str]) -> None:
-    """Run libFuzzer in this process, which ends with it."""
+def _words(name: str, seconds: int) -> list[str]:
+    """What libFuzzer is told for a run: what it learns goes into the first folder."""
+    learnt, corpus = _folder(name), HERE / "corpus" / name
+    folders = [learnt, _folder(f"{name}.seeds"), *([corpus] if corpus.exists() else [])]
+    return [f"-max_total_time={seconds}", f"-artifact_prefix={WORK}/{name}-", *map(str, folders)]
+
+
+def _folder(name: str) -> Path:
+    folder = WORK / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _fuzz(name: str, program: str, words: list[str]) -> None:
+    """Run libFuzzer in this process, which ends with it.
+
+    Args:
+        name: Of the target.
+        program: What it can start to do so once more.
+        words: Its options and folders.
+    """
     import atheris  # noqa: PLC0415  # only on Linux, and nothing else here needs it
 
     with atheris.instrument_imports(include=["ftops"], enable_loader_override=False):
@@ -71,48 +90,46 @@ def _fuzz(name: str, learnt: Path, options: list[str]) -> None:
             if not module.name.startswith(("ftops.server", "ftops.__main__")):
                 import_module(module.name)
         from tests.fuzz.mutations import other_value  # noqa: PLC0415
+
+    def mutated(content: bytes, bytes_max: int, number: int) -> bytes:
+        chance = Random(number)
+        made = other_value(content, chance) if chance.randrange(2) else None
+        return made if made and len(made) <= bytes_max else bytes(atheris.Mutate(content, bytes_max))
+
     target = TARGETS[name]
-    with TemporaryDirectory(prefix="fuzz-seeds-") as seeds:
-        for number, seed in enumerate(target.seeds):
-            Path(seeds, str(number)).write_bytes(seed)
-        limits = [
-            f"-timeout={INPUT_SECONDS_MAX}",
-            f"-rss_limit_mb={MEMORY_MEGABYTES_MAX}",
-            f"-max_len={target.bytes_max}",
-            f"-artifact_prefix={WORK}/{name}-",
-            "-print_final_stats=1",
-        ]
-        words = HERE / "words" / f"{name}.dict"
-        if words.exists():
-            limits.append(f"-dict={words}")
-        corpus = HERE / "corpus" / name
-        folders = [str(learnt), seeds, *([str(corpus)] if corpus.exists() else [])]
-
-        def mutated(content: bytes, bytes_max: int, number: int) -> bytes:
-            chance = Random(number)
-            made = other_value(content, chance) if chance.randrange(2) else None
-            return made if made and len(made) <= bytes_max else bytes(atheris.Mutate(content, bytes_max))
-
-        atheris.Setup([sys.argv[0], *limits, *options, *folders], target.run, custom_mutator=mutated)
-        atheris.Fuzz()
+    for number, seed in enumerate(target.seeds):
+        (_folder(f"{name}.seeds") / str(number)).write_bytes(seed)
+    limits = [
+        f"-timeout={INPUT_SECONDS_MAX}",
+        f"-rss_limit_mb={MEMORY_MEGABYTES_MAX}",
+        f"-max_len={target.bytes_max}",
+        "-print_final_stats=1",
+    ]
+    atheris.Setup([program, *limits, *words], target.run, custom_mutator=mutated)
+    atheris.Fuzz()
 
 
-def _keep(name: str, learnt: Path) -> None:
-    """Write the smallest corpus that reaches what *learnt* reaches, as far as the limits allow; largest reach first."""
+def _keep(name: str) -> None:
+    """Write the smallest corpus that reaches what was learnt, as far as the limits allow: the shortest inputs first."""
     corpus = HERE / "corpus" / name
-    with TemporaryDirectory(prefix="fuzz-kept-") as kept:
-        code = f"from pathlib import Path; from tests.fuzz.__main__ import _fuzz; _fuzz({name!r}, Path({kept!r}), "
-        subprocess.run([sys.executable, "-c", f"{code}['-merge=1', {str(learnt)!r}])"], check=True)
-        found = sorted(Path(kept).iterdir(), key=lambda path: (path.stat().st_size, path.name))
-        corpus.mkdir(parents=True, exist_ok=True)
-        for old in corpus.iterdir():
-            old.unlink()
-        size = 0
-        for path in found[:CORPUS_FILES_MAX]:
-            size += path.stat().st_size
-            if size > CORPUS_BYTES_MAX:
-                break
-            (corpus / path.name).write_bytes(path.read_bytes())
+    with TemporaryDirectory(prefix="fuzz-kept-") as folder:
+        kept, program = Path(folder, "kept"), Path(folder, "program")
+        kept.mkdir()
+        # libFuzzer merges in processes of its own, and asks the shell to start them.
+        start = f"{sys.executable} -m tests.fuzz {name} --as-program"
+        program.write_text(f'#!/bin/sh\nexec {start} "$0" "$@"\n')
+        program.chmod(0o755)
+        subprocess.run([program, "-merge=1", str(kept), *_words(name, seconds=600)[2:]], check=True)
+        found = sorted(kept.iterdir(), key=lambda path: (path.stat().st_size, path.name))
+        inputs = [path.read_bytes() for path in found[:CORPUS_FILES_MAX]]
+        names = [path.name for path in found]
+    while sum(map(len, inputs)) > CORPUS_BYTES_MAX:
+        inputs.pop()
+    corpus.mkdir(parents=True, exist_ok=True)
+    for old in corpus.iterdir():
+        old.unlink()
+    for each, content in zip(names, inputs, strict=False):
+        (corpus / each).write_bytes(content)
 
 
 if __name__ == "__main__":
