@@ -70,6 +70,11 @@ class Claimant:
         """Whether somebody may have created the job of *key* under a claim before this one."""
         return key in self._mine and self._mine[key].inherited
 
+    def looked(self, key: Key) -> None:
+        """Note that the job of *key* was looked for with patience: nobody created it under a claim before this one."""
+        if key in self._mine:
+            self._mine[key] = msgspec.structs.replace(self._mine[key], inherited=False)
+
     def still_holds(self, key: Key) -> bool:
         """Whether the claim on *key* is this owner's still, and will be for as long as a create takes.
 

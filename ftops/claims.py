@@ -132,11 +132,16 @@ def renewed(claims: Claims, mine: Iterable[Claim], *, now: int) -> Claims:
 
 
 def settled(claims: Claims, *, made: Iterable[Claim], released: Iterable[Claim], now: int) -> Claims:
-    """*claims* with the jobs of those *made*, without those *released*, and without what is of no use any more."""
+    """*claims* with the jobs of those *made*, without those *released*, and without what is of no use any more.
+
+    One that was inherited is left behind again: nobody knows yet whether the job was made under the claim before.
+    """
     jobs = {_identity(claim): claim.job for claim in made}
-    free = {_identity(claim) for claim in released}
+    free = {_identity(claim): claim.inherited for claim in released}
 
     def after(old: Claim) -> Claim | None:
+        if free.get(_identity(old)):
+            return msgspec.structs.replace(old, until=now - SKEW_SECONDS - 1)
         if _identity(old) in free or old.until + KEPT_SECONDS < now:
             return None
         job = jobs.get(_identity(old))

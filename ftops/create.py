@@ -92,6 +92,8 @@ class Creator:
         found = self._look_for(want.name, want.digest, change.attempt, patient=patient)
         if found:
             self.claimant.made(key, found.id)
+        elif patient:
+            self.claimant.looked(key)
         return found
 
     def create(self, change: Change, inputs: Inputs, model: str) -> JobSeen:

@@ -99,6 +99,15 @@ def test_what_is_released_is_gone_and_what_is_long_over_goes_with_it() -> None:
     assert settled(claims, made=[], released=[one(claims)], now=NOW).claims == ()
 
 
+def test_what_was_taken_over_and_not_looked_for_is_left_behind_again() -> None:
+    claims = taken(taken(Claims(), [KEY], owner="a", now=NOW), [KEY], owner="b", now=AFTER)
+    left = settled(claims, made=[], released=[one(claims)], now=AFTER)
+    after = one(taken(left, [KEY], owner="c", now=AFTER))
+    assert (after.owner, after.inherited) == ("c", True)
+    looked = msgspec.structs.replace(one(claims), inherited=False)
+    assert settled(claims, made=[], released=[looked], now=AFTER).claims == ()
+
+
 def test_the_fence_rises_for_ever() -> None:
     claims = Claims()
     for number in range(1, 4):

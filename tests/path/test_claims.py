@@ -105,6 +105,27 @@ def test_what_a_machine_created_before_it_died_is_found_once_its_lease_is_over(
     assert count(here) == [1]
 
 
+def test_a_look_that_failed_is_none(pair: tuple[Team, Team], monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = pair
+    create = Provider.create_job
+
+    def create_and_crash(provider: Provider, request: dict[str, object]) -> None:
+        create(provider, request)
+        raise CrashError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Provider, "create_job", create_and_crash)
+        with pytest.raises(CrashError):
+            here.apply()
+    there.release("pong")
+    lagging = {"match": LIST, "kind": "empty-list", "times": 2}
+    there.server.faults(lagging, {"match": LIST, "kind": "status", "status": 403})
+    assert only(there.apply()).problem is not None
+    there.server.faults({**lagging, "times": 4})
+    assert only(there.apply()).text.startswith("adopted job")
+    assert count(here) == [1]
+
+
 def test_who_comes_back_late_creates_nothing(pair: tuple[Team, Team], monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = pair
     for team in pair:
