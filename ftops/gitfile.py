@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from git.exc import GitCommandError
 
 REMOTE = "origin"
+LISTINGS_MAX = 20
+"""How often a ref is looked for that goes on while it is fetched."""
+CONTENT_BYTES_MAX = 512 * 1024 * 1024
+"""Of a file: as much as of a lockfile on disk."""
 SECONDS_MAX = 120
 """For one call of git: a remote that is silent for longer is gone."""
 _GIT = ("git", *(word for setting in HARMLESS for word in ("-c", setting)))
@@ -85,12 +89,13 @@ class GitFile:
 
     def _newest(self, repo: Repo) -> str | None:
         """The commit that the ref stands at, which is here then; None if there is no such ref."""
-        while listed := self._listed(repo):
-            if _has(repo, listed):
+        for _ in range(LISTINGS_MAX):
+            listed = self._listed(repo)
+            if listed is None or _has(repo, listed):
                 return listed
             # It may have gone on since it was listed: then what comes is another commit, and it is listed again.
             run(repo, "fetch", _UPLOAD_PACK, "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, self.ref)
-        return None
+        raise ProblemsError(_restless(self.name))
 
     def _listed(self, repo: Repo) -> str | None:
         """The commit that the remote says the ref stands at; git lists refs that only end in the same words, too."""
@@ -184,9 +189,18 @@ def _has(repo: Repo, commit: str) -> bool:
 
 
 def content_at(repo: Repo, commit: str, path: str) -> bytes | None:
-    """What the file holds at *commit*; None if it is not there."""
-    if not run(repo, "ls-tree", commit, "--", path):
+    """What the file holds at *commit*; None if it is not there.
+
+    Raises:
+        GitCommandError: A folder has its name.
+        ProblemsError: It is too large.
+    """
+    listed = run(repo, "ls-tree", "-l", commit, "--", path).split()
+    if not listed:
         return None
+    size = listed[3]
+    if size.isdecimal() and int(size) > CONTENT_BYTES_MAX:
+        raise ProblemsError(_too_large(path))
     with tempfile.TemporaryFile() as file:
         run(repo, "cat-file", "blob", f"{commit}:{path}", output_stream=file)
         file.seek(0)
@@ -234,6 +248,24 @@ def _unreachable(name: str, error: GitCommandError) -> Diagnostic:
         summary=f"{name} cannot be reached",
         why=_CREDENTIALS.sub("", words[0])[:200],
         fix="see that `git push` works here without a question",
+    )
+
+
+def _restless(name: str) -> Diagnostic:
+    return Diagnostic(
+        code="shared-contended",
+        summary=f"{name} could not be read",
+        why=f"it was changed while it was fetched, {LISTINGS_MAX} times in a row",
+        fix="run the command again in a minute",
+    )
+
+
+def _too_large(name: str) -> Diagnostic:
+    return Diagnostic(
+        code="git-refused",
+        summary=f"the `{name}` that was committed is larger than {CONTENT_BYTES_MAX} bytes",
+        why="ftops wrote none of this size",
+        fix="see who pushed it, and take it back",
     )
 
 

@@ -220,3 +220,21 @@ def test_after_a_lost_answer_what_stands_there_decides(clock: HeldClock) -> None
     assert stands.content == b"mine"
     with pytest.raises(SharedUnknownError):
         update(file, lambda old: (old or b"") + b"+", clock=clock, chance=Random(1))
+
+
+def test_what_is_too_large_for_a_lockfile_is_not_read(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claims(here).swap(Shared(), b"12345")
+    monkeypatch.setattr("ftops.gitfile.CONTENT_BYTES_MAX", 4)
+    with pytest.raises(ProblemsError) as error:
+        claims(here).read()
+    assert error.value.problems[0].code == "git-refused"
+
+
+def test_a_ref_that_never_rests_is_given_up(here: Path, remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if somebody pushed between every listing and the fetch after it: what is listed is never here."""
+    there = claims(clone(remote, "there"))
+    assert there.swap(Shared(), b"one")
+    monkeypatch.setattr("ftops.gitfile._has", lambda _repo, _commit: False)
+    with pytest.raises(ProblemsError) as error:
+        claims(here).read()
+    assert error.value.problems[0].code == "shared-contended"

@@ -51,10 +51,21 @@ def test_what_others_recorded_meanwhile_stays(shop: Shop, start: Start) -> None:
     assert "theirs" in json.loads(shop.lock.read_text())["models"]
 
 
-def test_what_others_recorded_of_the_same_model_is_not_overwritten(shop: Shop, run: Run, start: Start) -> None:
+def test_what_others_recorded_of_the_same_model_is_merged(shop: Shop, run: Run, start: Start) -> None:
     applying = start_slowly(shop, start)
     theirs = json.loads(shop.lock.read_text())
     theirs["models"]["pong"]["intent"]["started_at"] += 1
+    shop.lock.write_text(json.dumps(theirs))
+    assert applying.finish().code == 0
+    (job,) = shop.jobs()
+    assert recorded_job(shop) == job["id"]
+    assert is_clean(shop, run)
+
+
+def test_what_a_person_changed_of_the_same_model_is_not_overwritten(shop: Shop, run: Run, start: Start) -> None:
+    applying = start_slowly(shop, start)
+    theirs = json.loads(shop.lock.read_text())
+    theirs["models"]["pong"]["intent"]["inputs"]["seed"] += 1
     shop.lock.write_text(json.dumps(theirs))
     done = applying.finish()
     assert (done.code, done.codes) == (1, ["lock-unsaved"])
