@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from jsonschema_rs import Validator
 
@@ -68,13 +68,23 @@ def violations(kind: SchemaKind, value: dict[str, Any]) -> Iterator[Violation]:
         words: dict[str, str] = next((node["x-ftops"] for node in reversed(trail) if "x-ftops" in node), {})
         last = str(error.evaluation_path[-1])
         yield Violation(
-            path=tuple(error.instance_path),
+            path=_path(value, error.instance_path),
             value=error.instance,
             keyword="false" if trail[-1].get(last) is False and last != "additionalProperties" else last,
             rule=trail[-1],
             missing=getattr(error.kind, "property", ""),
             words=words,
         )
+
+
+def _path(value: object, steps: Iterable[str | int]) -> tuple[str | int, ...]:
+    """The *steps* to a value; a key of digits is told as a number, as if it were a place in a list."""
+    path: list[str | int] = []
+    for step in steps:
+        key = str(step) if isinstance(value, dict) else step
+        value = value[key]  # type: ignore[index]  # it was gone through to get there
+        path.append(key)
+    return tuple(path)
 
 
 def _packaged(name: str) -> bytes:

@@ -65,8 +65,11 @@ def refused_sql(place: Place, summary: str, *, why: str, fix: str) -> ProblemsEr
     return ProblemsError(Diagnostic(code="dataset-sql", summary=summary, place=place, why=why, fix=fix))
 
 
-def source_problem(error: duckdb.Error, path: str) -> ProblemsError:
-    """What DuckDB says against a source; nothing of a row is quoted."""
+def source_problem(error: duckdb.Error | UnicodeDecodeError, path: str) -> ProblemsError:
+    """What DuckDB says against a source; nothing of a row is quoted.
+
+    It quotes a source that is not UTF-8 as it is, and then its words cannot be read: that says as much.
+    """
     text = _said(error).text
     refuse_full_disk(text)
     found = _LINE.search(text)
@@ -140,7 +143,7 @@ def _without_options(text: str) -> str:
     return text.partition("Possible ")[0]
 
 
-def _said(error: duckdb.Error) -> _Said:
+def _said(error: duckdb.Error | UnicodeDecodeError) -> _Said:
     """Take an error apart; DuckDB writes JSON behind the kind for all but a few errors."""
     kind, _, rest = str(error).partition(" Error: ")
     try:

@@ -63,7 +63,7 @@ def load(connection: DuckDBPyConnection, name: str, files: Sequence[SourceFile],
     for file in files:
         try:
             select, columns = _reader(connection, file.path, _escaped(root / file.path))
-        except duckdb.Error as error:
+        except (duckdb.Error, UnicodeDecodeError) as error:
             raise source_problem(error, file.path) from None
         readers.append((file.path, select))
         for name_, type_ in columns.items():
@@ -76,7 +76,7 @@ def load(connection: DuckDBPyConnection, name: str, files: Sequence[SourceFile],
     for path, select in readers:
         try:
             inserted = connection.execute(f"INSERT INTO {quoted(name)} BY NAME {select}").fetchone()
-        except duckdb.Error as error:
+        except (duckdb.Error, UnicodeDecodeError) as error:
             raise source_problem(error, path) from None
         counts.append((path, inserted[0] if inserted else 0))
     return Loaded(tuple(counts))
