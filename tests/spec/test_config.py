@@ -108,6 +108,14 @@ def test_what_is_wrong_is_told_with_its_fix(text: str, code: str, fix: str) -> N
 SECRET = "sk-proj-0123456789abcdef"
 
 
+def test_a_key_of_digits_is_a_key() -> None:
+    """As fuzzing found: a validator tells it like a place in a list."""
+    with pytest.raises(ProblemsError) as error:
+        parse_config(b"targets:\n  here:\n    profile: openai\n    models:\n      '0': {}\n")
+    (problem,) = error.value.problems
+    assert (problem.code, str(problem.place)) == ("config-type", "ftops.yaml:5:12")
+
+
 @pytest.mark.parametrize(
     "text",
     [
