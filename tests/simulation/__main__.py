@@ -1,8 +1,10 @@
 """The simulation as a program: many seeds with their figures, or one with its trace.
 
-    python -m tests.simulation --seeds 20000
-    python -m tests.simulation --seed 17
+python -m tests.simulation --seeds 20000
+python -m tests.simulation --seed 17
 """
+
+# ruff: noqa: T201  # what it tells goes to stdout
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.simulation.canaries import CANARIES, planted
+from tests.simulation.found import CANARIES, planted
 from tests.simulation.play import Played, play
 from tests.simulation.schedule import schedule_of, setting_of
 from tests.simulation.shrink import shrunk

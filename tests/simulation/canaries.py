@@ -1,31 +1,33 @@
-"""Planted bugs: variants of ftops that the simulation must find. They exist in the tests only."""
+"""Bugs to plant: each function puts a variant of ftops in its place. They exist in the tests only."""
 
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
+import ftops.apply
 import ftops.create
 import ftops.reconcile
 from ftops.claimant import Claimant
 from ftops.create import Creator
 from ftops.digest import digest_of, short
-from ftops.lockfile import with_generation
+from ftops.lockfile import Entry, with_entry, with_generation
 from ftops.lockstore import LockStore
+from ftops.plan.desired import resolve
 from ftops.plan.generations import begun
 from ftops.plan.observed import JobSeen
+from ftops.project import read_declared
 from ftops.remote import provider
 from ftops.remote.provider import Provider
-from tests.simulation.claimsfile import ClaimsFile
+from ftops.remote.read import job_seen
+from tests.simulation.sharing import ClaimsFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
+    from ftops.lockfile import Generation, Inputs, Lockfile
     from ftops.plan.desired import Desired
     from ftops.project import Project
     from ftops.shared import Shared
@@ -35,29 +37,12 @@ if TYPE_CHECKING:
 MonkeyPatch = pytest.MonkeyPatch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Canary:
-    """One planted bug."""
-
-    name: str
-    plant: Callable[[MonkeyPatch], None]
-    seed: int
-    """The first that finds it; the schedules' own tests say when another does."""
-
-
-@contextmanager
-def planted(canary: Canary) -> Iterator[None]:
-    with MonkeyPatch.context() as patch:
-        canary.plant(patch)
-        yield
-
-
-def _no_adoption(patch: MonkeyPatch) -> None:
+def no_adoption(patch: MonkeyPatch) -> None:
     """Creates without a look for the job."""
-    patch.setattr(Creator, "_patiently", lambda *_: None)
+    patch.setattr(Creator, "_look_for", lambda *_, **__: None)
 
 
-def _retry_on_create(patch: MonkeyPatch) -> None:
+def retry_on_create(patch: MonkeyPatch) -> None:
     """Lets the transport send a create again."""
     made = Provider.__init__
 
@@ -68,12 +53,17 @@ def _retry_on_create(patch: MonkeyPatch) -> None:
     patch.setattr(Provider, "__init__", made_with_retries)
 
 
-def _no_intent(patch: MonkeyPatch) -> None:
-    """Sends a create that the record knows nothing of."""
-    patch.setattr(Creator, "_note", lambda *_: None)
+def no_intent(patch: MonkeyPatch) -> None:
+    """Notes what it was told to create, but not that it is about to send it."""
+    note = Creator._note
+
+    def noted(self: Creator, want: Desired, inputs: Inputs, _: object, attempt: int) -> None:
+        note(self, want, inputs, {}, attempt)
+
+    patch.setattr(Creator, "_note", noted)
 
 
-def _recorded_too_early(patch: MonkeyPatch) -> None:
+def recorded_too_early(patch: MonkeyPatch) -> None:
     """Records a job of which it only hopes that it will be made."""
     create = Creator.create
 
@@ -86,42 +76,53 @@ def _recorded_too_early(patch: MonkeyPatch) -> None:
     patch.setattr(Creator, "create", recorded_then_created)
 
 
-def _save_without_compare(patch: MonkeyPatch) -> None:
+def save_without_compare(patch: MonkeyPatch) -> None:
     """Overwrites what others recorded since."""
     patch.setattr(LockStore, "_with_theirs", lambda _, lock, __: lock)
     patch.setattr(LockStore, "_stands", lambda *_: True)
 
 
-def _error_by_truthiness(patch: MonkeyPatch) -> None:
+def error_by_truthiness(patch: MonkeyPatch) -> None:
     """Takes a job for failed because it has an `error`, which is an object of nulls."""
-    read = provider.job_seen
 
     def read_by_error(answer: Any, key: str) -> JobSeen:
-        seen = read(answer, key)
+        seen = job_seen(answer, key)
         return replace(seen, status="failed") if getattr(answer, "error", None) else seen
 
     patch.setattr(provider, "job_seen", read_by_error)
 
 
-def _first_page_only(patch: MonkeyPatch) -> None:
+def first_page_only(patch: MonkeyPatch) -> None:
     """Takes the first page of a list for the whole."""
     patch.setattr(provider, "PAGES_MAX", 1)
 
 
-def _no_patience(patch: MonkeyPatch) -> None:
+def no_patience(patch: MonkeyPatch) -> None:
     """Believes a list at once, though it may lag behind."""
-    patch.setattr(ftops.create, "LAG_SECONDS", 0)
     patch.setattr(ftops.create, "LOOK_SECONDS", ())
 
 
-def _retrained_on_comments(patch: MonkeyPatch) -> None:
+def models_by_list(patch: MonkeyPatch) -> None:
+    """Takes a model for gone that a list lacks, which may lag behind."""
+    patch.setattr(Provider, "has_model", lambda *_: False)
+
+
+def history_forgotten(patch: MonkeyPatch) -> None:
+    """Records a new generation in the place of the one before it."""
+
+    def with_only(lock: Lockfile, name: str, generation: Generation) -> Lockfile:
+        return with_entry(lock, name, Entry(generation=generation))
+
+    patch.setattr(ftops.apply, "with_generation", with_only)
+
+
+def retrained_on_comments(patch: MonkeyPatch) -> None:
     """Goes by a spec's bytes instead of what it asks for."""
-    resolve, read = ftops.reconcile.resolve, ftops.reconcile.read_declared
     here = threading.local()
 
     def read_and_remembered(project: Project) -> Declared:
         here.root = project.root
-        return read(project)
+        return read_declared(project)
 
     def resolved(*arguments: Any, target: Target, **more: Any) -> tuple[Desired, ...]:
         found = []
@@ -135,7 +136,7 @@ def _retrained_on_comments(patch: MonkeyPatch) -> None:
     patch.setattr(ftops.reconcile, "resolve", resolved)
 
 
-def _claims_without_compare(patch: MonkeyPatch) -> None:
+def claims_without_compare(patch: MonkeyPatch) -> None:
     """Writes its claims over those of others."""
 
     def swapped(self: ClaimsFile, _: Shared, content: bytes) -> Shared:
@@ -145,28 +146,12 @@ def _claims_without_compare(patch: MonkeyPatch) -> None:
     patch.setattr(ClaimsFile, "swap", swapped)
 
 
-def _no_second_look_at_claims(patch: MonkeyPatch) -> None:
+def no_second_look_at_claims(patch: MonkeyPatch) -> None:
     """Creates under a claim that may have been taken over meanwhile."""
     patch.setattr(Claimant, "still_holds", lambda *_: True)
 
 
-def _no_claims(patch: MonkeyPatch) -> None:
+def no_claims(patch: MonkeyPatch) -> None:
     """Asks nobody before it pays."""
     patch.setattr(Claimant, "take", lambda *_: None)
     patch.setattr(Claimant, "still_holds", lambda *_: True)
-
-
-CANARIES = (
-    Canary(name="no look for the job before the create", plant=_no_adoption, seed=0),
-    Canary(name="the transport sends a create again", plant=_retry_on_create, seed=0),
-    Canary(name="a create is sent without an intent", plant=_no_intent, seed=0),
-    Canary(name="a job is recorded before it is there", plant=_recorded_too_early, seed=0),
-    Canary(name="a save compares with nothing", plant=_save_without_compare, seed=0),
-    Canary(name="an error that is there counts as one", plant=_error_by_truthiness, seed=0),
-    Canary(name="only the first page of a list is read", plant=_first_page_only, seed=0),
-    Canary(name="no patience after a doubtful create", plant=_no_patience, seed=0),
-    Canary(name="a comment asks for another model", plant=_retrained_on_comments, seed=0),
-    Canary(name="claims are written without compare", plant=_claims_without_compare, seed=0),
-    Canary(name="a claim is not looked at again", plant=_no_second_look_at_claims, seed=0),
-    Canary(name="no claims at all", plant=_no_claims, seed=0),
-)

@@ -1,4 +1,4 @@
-"""What must hold after every step, whatever went wrong: held against what is really at the provider and on the disks."""
+"""What must hold after every step, whatever went wrong, seen from what is really at the provider and on the disks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ftops.diagnostics import ProblemsError
 from ftops.lockfile import decode, verify
-from tests.simulation.branch import LOCK
 from tests.simulation.provider import ENDED, PROJECT
+from tests.simulation.texts import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
@@ -14,6 +13,7 @@ import httpx2
 from tests.simulation.baton import boundary
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, MutableMapping
 
     from tests.simulation.provider import SimulatedProvider

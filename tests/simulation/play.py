@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import traceback
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ftops.plan.changes import PAID, PENDING, Kind
+from tests.simulation.acts import act
 from tests.simulation.invariants import Invariants, ViolationError, check_all_recorded
 from tests.simulation.runner import Folder
 from tests.simulation.simulation import BOUNDARIES_MAX, Setting, Simulation
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
     from ftops.plan.changes import Change
     from ftops.plan.plan import Plan
     from tests.simulation.runner import Runner
-    from tests.simulation.steps import Step
+    from tests.simulation.steps import Step, Verb
 
 ROUNDS_MAX = 8
 """Of apply, training and reconcile by one runner once faults stop: a chain of three models takes three."""
@@ -45,7 +46,8 @@ def play(setting: Setting, schedule: Sequence[Step], *, until_settled: bool = Tr
         try:
             for number, step in enumerate(schedule, start=1):
                 simulation.log(f"{number:3} {step}")
-                simulation.run(step)
+                simulation.count["steps"] += 1
+                act(step, simulation)
                 invariants.check()
             if until_settled:
                 settle(simulation, invariants)
@@ -119,8 +121,8 @@ def _stop_faults(simulation: Simulation) -> None:
         runner.network.faults.clear()
         runner.folder.faults.clear()
         runner.clock.ahead = 0
-        if runner.claims:
-            runner.claims.faults.clear()
+        for access in filter(None, (runner.claims, runner.main)):
+            access.faults.clear()
 
 
 def _to_its_end(simulation: Simulation, runner: Runner) -> None:
@@ -138,7 +140,7 @@ def _closer(simulation: Simulation) -> Runner:
     return runner
 
 
-def _run(simulation: Simulation, runner: Runner, verb: str) -> None:
+def _run(simulation: Simulation, runner: Runner, verb: Verb) -> None:
     runner.folder.pull(simulation.branch)
     runner.left = None
     runner.start(verb)

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 import orjson
 
 from ftops.server import files, jobs, models, progress
@@ -22,13 +21,13 @@ from ftops.server.jobs import Job, first_job, parse_job
 from ftops.server.settings import Settings
 from ftops.server.train.run import CheckpointSaved, Finished, Metrics, Started
 from ftops.server.work import next_to_train, validate_next
-from ftops.server.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
     from ftops.server.state import State
+    from ftops.server.world import World
     from tests.simulation.clocks import Time
 
 TOKEN = "simulated-token"
@@ -57,9 +56,7 @@ class SimulatedProvider:
     """One provider, which several projects use."""
 
     def __init__(self, folder: Path, *, time: Time, chance: Random, slots: int) -> None:
-        settings = Settings(
-            state=folder, token=TOKEN, clock=time, chance=chance, train=False, max_active_jobs=slots
-        )
+        settings = Settings(state=folder, token=TOKEN, clock=time, chance=chance, train=False, max_active_jobs=slots)
         self.app = create_app(settings)
         self.time = time
         self.vanished: dict[str, JobRow] = {}
@@ -82,8 +79,8 @@ class SimulatedProvider:
     def jobs(self, repo: str = PROJECT) -> list[JobRow]:
         """All of a project's jobs, oldest first."""
         rows = self.state.database.rows(
-            "SELECT jobs.*, (SELECT filename FROM files WHERE id = json_extract(CAST(request AS TEXT), '$.training_file'))"
-            " AS data FROM jobs ORDER BY number"
+            "SELECT jobs.*, files.filename AS data FROM jobs LEFT JOIN files "
+            "ON files.id = json_extract(CAST(jobs.request AS TEXT), '$.training_file') ORDER BY jobs.number"
         )
         found = []
         for row in rows:
@@ -184,12 +181,7 @@ class SimulatedProvider:
 
     def _plant_foreign_things(self) -> None:
         """Jobs and files of others: some without labels, and some of a project whose specs have the same names."""
-        written = self.state.incoming()
-        written.write_text('{"messages": []}\n', encoding="utf-8")
-        file = str(files.add(self.state, written, files.Description(filename="theirs.jsonl", purpose="fine-tune"))["id"])
-        written = self.state.incoming()
-        written.write_text('{"messages": []}\n', encoding="utf-8")
-        other = str(files.add(self.state, written, files.Description(filename="other.jsonl", purpose="fine-tune"))["id"])
+        file, other = (self._plant_file(f"{name}.jsonl") for name in ("theirs", "other"))
         self._files = (file, other)
         labels = {"ftops.spec": "a", "ftops.digest": "sha256:" + "0" * 64, "ftops.attempt": "1"}
         for metadata in (None, {"team": "theirs"}, {**labels, "ftops.repo": OTHER_PROJECT}):
@@ -198,17 +190,18 @@ class SimulatedProvider:
             # They wait for ever, and take no turn from the project's.
             jobs.pause(self.state, str(made["id"]))
 
+    def _plant_file(self, name: str) -> str:
+        written = self.state.incoming()
+        written.write_text('{"messages": []}\n', encoding="utf-8")
+        return str(files.add(self.state, written, files.Description(filename=name, purpose="fine-tune"))["id"])
+
     def plant_namesake(self, job: JobRow) -> None:
         """Another project asks for the very same under the same name."""
-        labels = {
-            "ftops.spec": job.spec, "ftops.digest": job.digest, "ftops.attempt": "1", "ftops.repo": OTHER_PROJECT
-        }
+        labels = {"ftops.spec": job.spec, "ftops.digest": job.digest, "ftops.attempt": "1", "ftops.repo": OTHER_PROJECT}
         request = {"model": "tiny-byte-90k", "training_file": self._files[0], "seed": 1, "metadata": labels}
         with suppress(ApiError):  # no slot is free
             made = jobs.create(self.state, Fields(request))
             jobs.pause(self.state, str(made["id"]))
 
 
-_STARTED = Started(
-    n_epochs=1, batch_size=1, learning_rate_multiplier=1.0, beta=None, total_steps=2, first_step=1
-)
+_STARTED = Started(n_epochs=1, batch_size=1, learning_rate_multiplier=1.0, beta=None, total_steps=2, first_step=1)

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import openai
 
@@ -15,27 +15,28 @@ from ftops import reconcile
 from ftops.create import LAG_SECONDS
 from ftops.diagnostics import ProblemsError
 from ftops.lockfile import Lockfile, verify
+from ftops.lockpush import push
 from ftops.project import open_project
 from ftops.remote.profiles import profile
 from ftops.remote.provider import Provider
-from tests.simulation.baton import Command, boundary
-from tests.simulation.branch import LOCK, TARGET, Branch, ConflictError, merge
+from tests.simulation.baton import Command
 from tests.simulation.provider import PROJECT, TOKEN
+from tests.simulation.texts import LOCK, TARGET
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
     from random import Random
 
+    from ftops.gitfile import GitFile
     from ftops.lockstore import LockStore
     from ftops.plan.plan import Plan
     from ftops.shared import SharedFile
-    from tests.simulation.claimsfile import ClaimsAccess
     from tests.simulation.clocks import SkewedClock
     from tests.simulation.network import Network
+    from tests.simulation.sharing import Access, Branch
     from tests.simulation.steps import Verb
 
-PUSH_TRIES = 8
 MEND_SECONDS = LAG_SECONDS + 1
 """How long a person takes at least to mend a lockfile by hand: by then lists tell of what it lacks."""
 _MOVE = re.compile(r"`mv (\S+) \S+`")
@@ -48,7 +49,9 @@ class Folder:
 
     root: Path
     base: bytes | None = None
-    """Main's lockfile as it was when the folder was last brought together with it."""
+    """Main's lockfile in the commit that is checked out."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Main's other files in that commit."""
     broken: bytes | None = None
     """The lockfile as a person spoilt it; None if nobody did."""
     lineage: int = 0
@@ -62,8 +65,7 @@ class Folder:
     @property
     def content(self) -> bytes | None:
         try:
-            with open(self.lock, "rb") as file:
-                return file.read()
+            return self.lock.read_bytes()
         except FileNotFoundError:
             return None
 
@@ -74,18 +76,18 @@ class Folder:
         self.lineage += 1
         self.put(branch, branch.head.lock)
 
-    def pull(self, branch: Branch) -> None:
-        """Bring it up to date, with what it recorded itself.
-
-        Raises:
-            ConflictError: A person must bring the two lockfiles together.
-        """
-        content = merge(self.base, self.content, branch.head.lock)
-        self.base = branch.head.lock
-        self.put(branch, content)
+    def pull(self, branch: Branch) -> bool:
+        """Bring it up to date, as git does: False if the lockfile was changed here and there."""
+        ours, theirs = self.content, branch.head.lock
+        if self.base not in {ours, theirs} and ours != theirs:
+            return False
+        self.put(branch, theirs if ours == self.base else ours)
+        self.base = theirs
+        return True
 
     def put(self, branch: Branch, lock: bytes | None) -> None:
         """Write all of main's files, and *lock*; only what differs, each under a new inode."""
+        self.files = branch.head.files
         specs = self.root / "specs"
         wanted = {self.root / path: content for path, content in branch.head.files.items()}
         for path in sorted(specs.rglob("*.*")) if specs.exists() else ():
@@ -132,7 +134,9 @@ class Runner:
     folder: Folder
     clock: SkewedClock
     network: Network
-    claims: ClaimsAccess | None
+    claims: Access | None
+    main: Access | None
+    """Both None for a project without a remote."""
     chance: Random
     branch: Branch
     log: Callable[[str], None]
@@ -213,41 +217,15 @@ class Runner:
         self.log(f"rebuild: {', '.join(names) or 'nothing'} recorded again")
 
     def _push(self) -> None:
-        """Bring the lockfile onto main, against whoever pushes meanwhile."""
-        for _ in range(PUSH_TRIES):
-            boundary("push: main to be fetched")
-            seen, ours = self.branch.head, self.folder.content
-            try:
-                content = merge(self.folder.base, ours, seen.lock)
-            except ConflictError:
-                self._resolve()
-                continue
-            if content is None or content == seen.lock:
-                self.log("push: nothing to push")
-                return
-            boundary("push: to be sent")
-            pushed = self.branch.push_lock(seen, content)
-            self.log("push: done" if pushed else "push: somebody was faster")
-            boundary("push: its answer")
-            if pushed:
-                # What the folder recorded meanwhile stays on top of what was pushed of it.
-                if self.folder.content == ours:
-                    self.folder.put(self.branch, content)
-                    self.folder.base = content
-                else:
-                    self.folder.base = ours
-                return
-            self.count["push lost"] += 1
-
-    def _resolve(self) -> None:
-        """Take main's lockfile and record anew what it lacks, as a person does, who takes a while."""
-        self.clock.sleep(MEND_SECONDS)
-        self.count["push in conflict"] += 1
-        self.log("push: conflict; takes main's lockfile and rebuilds")
-        self.folder.lineage += 1
-        self.folder.base, self.folder.broken = self.branch.head.lock, None
-        self.folder.put(self.branch, self.branch.head.lock)
-        self._rebuild()
+        """What `ftops lock push` does; the checked-out branch follows if nothing else came to main."""
+        if self.main is None:
+            return
+        world = self.world()
+        self.main.before = self.folder.base
+        # In place of a file on a git branch, one that is read and swapped likewise.
+        stands = push(world.store(), cast("GitFile", self.main), clock=self.clock, chance=self.chance)
+        if self.folder.files == self.branch.head.files:
+            self.folder.base = stands.content
 
     def mend(self) -> bool:
         """Do what ftops' message says about a lockfile that cannot be used; False if nothing is wrong with it."""

@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Any
 import openai._base_client
 import pytest
 
+import ftops.lockpush
 import ftops.lockstore
 import ftops.project
 import ftops.reconcile
 import ftops.server.bodies
 import ftops.server.routes.files
 from ftops.datafiles import Data, read_data
+from ftops.spec.config import parse_config
+from ftops.spec.parse import parse_file
 from tests.simulation.baton import boundary
 
 if TYPE_CHECKING:
@@ -67,9 +70,10 @@ def simulated_machine(simulation: Simulation) -> Iterator[None]:
             (openai._base_client, "random", lambda: 0.5),
             (ftops.server.bodies, "run_in_threadpool", _at_once),
             (ftops.server.routes.files, "run_in_threadpool", _at_once),
-            (ftops.project, "parse_file", cache(ftops.project.parse_file)),
-            (ftops.project, "parse_config", cache(ftops.project.parse_config)),
+            (ftops.project, "parse_file", cache(parse_file)),
+            (ftops.project, "parse_config", cache(parse_config)),
             (ftops.reconcile, "read_data", _read_data_once),
+            (ftops.lockpush, "content_before", lambda file: file.before),
             (tempfile, "tempdir", str(simulation.scratch)),
         ):
             patch.setattr(module, name, replacement)

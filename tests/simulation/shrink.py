@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Setting
     from tests.simulation.steps import Step
 
+_NAMES = re.compile(r"ftjob-\w+|sha256:\w+|\b\w\b|\d+|folder-\w+|\bmain\b")
 PLAYS_MAX = 400
 """How many schedules are tried: some minutes at most."""
 
@@ -38,7 +39,9 @@ def shrunk(failed: Played, *, plays_max: int = PLAYS_MAX) -> Played:
 
 def _promise(played: Played) -> str | None:
     """Which one was broken, whatever the job and the spec."""
-    return played.violation and re.sub(r"ftjob-\w+|sha256:\w+|\b\w\b|\d+|folder-\w+|\bmain\b", "", played.violation)[:40]
+    return (
+        played.violation and re.sub(r"ftjob-\w+|sha256:\w+|\b\w\b|\d+|folder-\w+|\bmain\b", "", played.violation)[:40]
+    )
 
 
 def _smaller(played: Played) -> Iterator[tuple[Setting, list[Step]]]:

@@ -124,10 +124,11 @@ class FailDisk:
 
 
 @dataclass(frozen=True, slots=True)
-class FailClaims:
-    """A runner's next look at the claims, or change of them, goes wrong."""
+class FailShared:
+    """A runner's next looks at the claims or at main's lockfile, or changes of them, go wrong."""
 
     runner: int
+    what: str
     kind: str
     times: int = 1
 
@@ -150,7 +151,6 @@ class SpoilPages:
 @dataclass(frozen=True, slots=True)
 class SpoilUpload:
     """The next file uploaded ends in `error`."""
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,6 @@ class Train:
 @dataclass(frozen=True, slots=True)
 class FailJob:
     """The provider's next job that runs, fails."""
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +210,30 @@ class PlantNamesake:
 
 
 Step = (
-    Write | Comment | Remove | Rename | Data | Configure | Start | GoOn | Crash | Pull | Break | Mend
-    | FailNetwork | FailDisk | FailClaims | Lag | SpoilPages | SpoilUpload | Wait | SetClock
-    | Train | FailJob | Steer | LoseJob | DeleteModel | PlantNamesake
+    Write
+    | Comment
+    | Remove
+    | Rename
+    | Data
+    | Configure
+    | Start
+    | GoOn
+    | Crash
+    | Pull
+    | Break
+    | Mend
+    | FailNetwork
+    | FailDisk
+    | FailShared
+    | Lag
+    | SpoilPages
+    | SpoilUpload
+    | Wait
+    | SetClock
+    | Train
+    | FailJob
+    | Steer
+    | LoseJob
+    | DeleteModel
+    | PlantNamesake
 )
