@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ftops.claims import Key
+from ftops.clock import in_utc
 from ftops.diagnostics import Diagnostic
 from ftops.lockfile import Entry, Inputs, Intent, Lockfile, with_intent, with_superseded, without_intent
 from ftops.plan.generations import begun
@@ -200,11 +200,10 @@ def _key(change: Change) -> Key:
 
 
 def _claimed(name: str, claim: Claim) -> Diagnostic:
-    until = datetime.fromtimestamp(claim.until, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Diagnostic(
         code="claim-held",
         summary=f"`{name}` waits: `{claim.owner}` is about to create its job, or has just done so",
-        why=f"it has claimed that until {until}, so that no two machines pay for one job",
+        why=f"it has claimed that until {in_utc(claim.until)}, so that no two machines pay for one job",
         fix="`ftops reconcile` goes on with it later; "
         f"if that command died, `ftops lock release {name}` frees it at once",
     )

@@ -112,7 +112,7 @@ def parts_are_text_or_images(conversation: Conversation) -> Iterator[Finding]:
     """Users send text and images, and neither recordings nor files."""
     for message, where, part in parts_of(conversation):
         kind = part.get("type") if isinstance(part, dict) and message.role == "user" else None
-        if kind in {"input_audio", "file"}:
+        if isinstance(kind, str) and kind in {"input_audio", "file"}:
             yield Finding(f"{where}.type", f"is {shown(kind)}")
 
 

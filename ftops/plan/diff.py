@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, assert_never
 
+from ftops.clock import in_utc
 from ftops.digest import short
 from ftops.lockfile import Entry, Generation, Lockfile
 from ftops.plan.changes import Change, Kind, causes
@@ -111,10 +111,10 @@ def _outstanding(
     if observed and seen is None:
         return change(Kind.DRIFT, f"job {generation.job.id} is gone at the provider")
     if seen is None:
-        return change(Kind.AWAIT, f"training when last seen, submitted {_when(generation.job.created_at)}")
+        return change(Kind.AWAIT, f"training when last seen, submitted {in_utc(generation.job.created_at)}")
     match seen.state:
         case State.PENDING:
-            return change(Kind.AWAIT, f"{seen.status.replace('_', ' ')} since {_when(seen.created_at)}")
+            return change(Kind.AWAIT, f"{seen.status.replace('_', ' ')} since {in_utc(seen.created_at)}")
         case State.PAUSED:
             return change(Kind.PAUSED, f"paused by a person: `ftops resume {name}` goes on")
         case State.SUCCEEDED:
@@ -214,7 +214,3 @@ def _ended(state: State, error: JobError | None) -> str:
         return "was cancelled"
     words = (error.message or error.code) if error else None
     return f"failed: {words}" if words else "failed: the provider gives no reason"
-
-
-def _when(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -23,6 +24,7 @@ LABEL_SPEC = "ftops.spec"
 LABEL_DIGEST = "ftops.digest"
 LABEL_ATTEMPT = "ftops.attempt"
 LABEL_REPO = "ftops.repo"
+_ATTEMPT = re.compile("[0-9]{1,9}")
 
 
 def job_seen(answer: object, key: str) -> JobSeen:
@@ -64,7 +66,7 @@ def labels_of(job: Mapping[str, object]) -> Labels | None:
     return Labels(
         spec=spec,
         digest=digest,
-        attempt=int(attempt) if attempt.isdecimal() else 1,
+        attempt=int(attempt) if _ATTEMPT.fullmatch(attempt) else 1,
         repo=str(metadata.get(LABEL_REPO, "")),
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from ftops.clock import in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,10 +17,7 @@ SMALLEST_LOSS = 0.1
 
 def moment(seconds: int) -> str:
     """Unix time in UTC, to the second; a number that is no time comes back as it is."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (ValueError, OverflowError, OSError):
-        return str(seconds)
+    return in_utc(seconds, "%Y-%m-%d %H:%M:%S UTC")
 
 
 def span(seconds: float) -> str:

@@ -18,6 +18,8 @@ from ftops.dataset.rule import FINDINGS_MAX, did_you_mean, shown, step_to
 from ftops.diagnostics import Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ftops.dataset.rule import Fault, Finding
 
 Json = dict[str, Any]
@@ -579,6 +581,29 @@ def test_no_finding_shows_content_of_a_row(table: dict[str, list[tuple[str, Json
     for _, row in (case for rows in table.values() for case in rows):
         for _, finding in found(row, method):
             assert not any(each in f"{finding.summary} {finding.fix}" for each in private)
+
+
+def _with_others(value: Any) -> Iterator[Any]:
+    """*value* with each value in it exchanged, in turn, for one of another type."""
+    yield from [["x"], {"x": []}, 7]
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from ({**value, key: other} for other in _with_others(item))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from ([*value[:index], other, *value[index + 1 :]] for other in _with_others(item))
+
+
+@pytest.mark.parametrize(
+    ("table", "method"), [(BAD, "supervised"), (BAD_PREFERENCE, "dpo"), (BAD_REINFORCEMENT, "reinforcement")]
+)
+def test_no_rule_stumbles_over_a_value_of_another_type(table: dict[str, list[tuple[str, Json]]], method: str) -> None:
+    """As fuzzing found: a list can be looked for in no set."""
+    for _, row in (case for rows in table.values() for case in rows):
+        if len(orjson.dumps(row)) < 2_000:
+            for other in _with_others(row):
+                if isinstance(other, dict):
+                    found(other, method)
 
 
 def test_a_warning_is_given_where_a_row_is_odd_but_not_refused() -> None:

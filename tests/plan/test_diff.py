@@ -213,6 +213,12 @@ def test_a_superseded_job_is_still_awaited_and_collected(make: Maker) -> None:
     assert [change.kind for change in diff([make.desired()], lock)] == [Kind.NONE, Kind.AWAIT]
 
 
+def test_a_time_that_is_none_is_shown_as_it_is(make: Maker) -> None:
+    """As fuzzing found: a lockfile may hold any number."""
+    lock = make.lock(make.generation(status="running", job=JobRecord(id="ftjob-1", status="running", created_at=2**63)))
+    assert diff([make.desired()], lock)[0].reason == "training when last seen, submitted 9223372036854775808"
+
+
 def test_a_superseded_job_is_cancelled_where_the_spec_says_so_once_its_successor_is_recorded(make: Maker) -> None:
     old = make.generation(make.inputs(seed=1), "running", job=JobRecord(id="ftjob-0", status="running", created_at=1))
     want = replace(make.desired(), spec=make.spec(on_change="cancel"))
