@@ -16,18 +16,23 @@ import time
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
+import ftops.cli
+import ftops.report
 from tests.machines.places import places
 from tests.machines.race import Race
 
 IMPORTED = ("git", "openai", "openai.types.fine_tuning", "ftops.reconcile", "ftops.gitbranch", "ftops.lockpush")
-COMMANDS = ("apply", "lock", "plan", "reconcile")
+PACKAGES = (ftops.cli, ftops.report)
 
 
 def main() -> int:
     arguments = _arguments()
-    # Every process begins as a copy of this one: importing takes longer than all that is tested here.
-    for name in (*IMPORTED, *(f"ftops.cli.{command}" for command in COMMANDS)):
+    # Every process begins as a copy of this one: importing takes longer than all that is tested here, and whoever edits
+    # the program meanwhile does not change it for some.
+    modules = (module.name for each in PACKAGES for module in walk_packages(each.__path__, f"{each.__name__}."))
+    for name in (*IMPORTED, *(name for name in modules if name != "ftops.cli.serve")):
         import_module(name)
     assert threading.active_count() == 1, "a copy of a process has only one of its threads"
     folder = Path(tempfile.mkdtemp(prefix="ftops-machines-"))
