@@ -76,12 +76,14 @@ class Simulation:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        for runner in self.runners:
-            if runner.command:
-                runner.command.crash()
-        self._machine.__exit__(None, None, None)
-        self.provider.close()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        try:
+            for runner in self.runners:
+                if runner.command:
+                    runner.command.crash()
+        finally:
+            self._machine.__exit__(None, None, None)
+            self.provider.close()
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
     @property
     def folders(self) -> list[Folder]:
