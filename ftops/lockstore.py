@@ -47,6 +47,7 @@ class LockStore:
         self._path = root / name
         self._target = target
         self._known: bytes | None = None
+        self._held: os.stat_result | None = None
 
     def read(self) -> Lockfile:
         """The recorded state; empty if there is no lockfile yet.
@@ -128,19 +129,13 @@ class LockStore:
         with file:
             if not _locked(file):
                 raise ProblemsError(_held(self.name))
+            self._held = os.fstat(file.fileno())
             yield
 
     def holder(self) -> str:
-        """Who holds the lock now: this machine since it was started, and the file that is locked.
-
-        Two processes of this name never hold it at once, and a checkout that was copied has another: so others may
-        know who claims what, and a command goes on at once with what one before it began here.
-        """
-        held = (self.root / ".ftops" / f"{self.name}.held").stat()
-        machine = platform.node() or "unknown"
-        with suppress(OSError):
-            machine += Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-        return f"{platform.node()}/{short(digest_of([machine, held.st_dev, held.st_ino]))}"
+        """Who holds the lock now, as others may know this checkout; only while it is held."""
+        assert self._held is not None, "nobody holds it"
+        return holder_of(self._held)
 
     def _on_disk(self) -> bytes | None:
         try:
@@ -166,6 +161,18 @@ class LockStore:
             listed = ", ".join(f"`{name}`" for name in names)
             raise _ConflictError(f"the record of {listed} was changed by hand while this command ran")
         return merged(base, lock, theirs)
+
+
+def holder_of(held: os.stat_result) -> str:
+    """The name of whoever holds the lock on the file *held*: this machine since it was started, and that file.
+
+    Two processes of this name never hold it at once, and a checkout that was copied has another: so others may know
+    who claims what, and a command goes on at once with what one before it began here.
+    """
+    machine = platform.node() or "unknown"
+    with suppress(OSError):
+        machine += Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    return f"{platform.node()}/{short(digest_of([machine, held.st_dev, held.st_ino]))}"
 
 
 class _ConflictError(Exception):

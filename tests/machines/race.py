@@ -11,11 +11,11 @@ from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING
 
 from ftops.lockfile import decode
-from ftops.lockstore import LockStore
+from ftops.lockstore import holder_of
 from tests.machines.checks import Checks
 from tests.machines.fate import Course, fate
 from tests.machines.machine import Machine
-from tests.machines.places import BRANCH_REF, LOCK, TARGET
+from tests.machines.places import BRANCH_REF, LOCK
 from tests.machines.project import LASTING, Project
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ class Race:
 def _owner(machine: Machine) -> str | None:
     """The name of *machine* in claims; None if it has not got that far."""
     try:
-        return LockStore(machine.root, LOCK, TARGET).holder()
+        return holder_of((machine.root / ".ftops" / f"{LOCK}.held").stat())
     except FileNotFoundError:
         return None
 
