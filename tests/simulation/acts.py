@@ -132,10 +132,16 @@ def train(step: steps.Train, simulation: Simulation) -> None:
 
 
 @act.register(steps.FailJob)
-def fail_job(_: steps.FailJob, simulation: Simulation) -> None:
-    if told := simulation.provider.move_on(fails=True):
-        simulation.count["job failed"] += told.endswith("failed")
+def fail_job(_step: steps.FailJob, simulation: Simulation) -> None:
+    # At most validated, started and failed: then it was the turn of one that was paused.
+    for _ in range(3):
+        told = simulation.provider.move_on(fails=True)
+        if told is None:
+            return
         simulation.log(f"provider: {told}")
+        if told.endswith("failed"):
+            simulation.count["job failed"] += 1
+            return
 
 
 @act.register(steps.Steer)
