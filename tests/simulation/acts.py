@@ -49,7 +49,10 @@ def crash(step: steps.Crash, simulation: Simulation) -> None:
 @act.register(steps.Pull)
 def pull(step: steps.Pull, simulation: Simulation) -> None:
     runner = simulation.runners[step.runner]
-    if not runner.is_workflow and not runner.folder.pull(simulation.branch):
+    # A recovery copy that is brought back later would replace what was pulled: ftops says to bring it back first.
+    if runner.is_workflow or runner.has_recovery_copy or runner.recovery:
+        return
+    if not runner.folder.pull(simulation.branch):
         simulation.log(f"{runner.name}: git pulls nothing: the lockfile was changed here and there")
 
 

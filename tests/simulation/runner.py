@@ -155,9 +155,17 @@ class Runner:
             http_client=openai.DefaultHttpxClient(transport=self.network, trust_env=False),
         )
 
+    @property
+    def has_recovery_copy(self) -> bool:
+        """Whether a copy beside the lockfile waits to be brought back."""
+        return self.folder.lock.with_name(f"{LOCK}.recovery").exists()
+
     def start(self, verb: Verb) -> None:
         if self.is_workflow:
             self.folder.check_out(self.branch)
+        if not self.has_recovery_copy:
+            # A copy among the temporary files holds nobody up; whoever goes on has left it.
+            self.recovery = None
         run: Callable[[], None] = {
             "apply": self._apply,
             "retry": lambda: self._apply(retry_failed=True),
