@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BYTES_MAX: Final = 1 << 30
 """Of all columns together, some 8 million rows; the ones that were not asked for longest go first."""
+TRIM_BYTES: Final = 64 << 20
+"""After as many more, the store is looked through for what can go."""
 UNUSED_SECONDS_MAX: Final = 30 * 24 * 3600
 IN_USE_SECONDS: Final = 3600
 """What was asked for so recently may be looked at just now, and stays."""
@@ -35,6 +37,8 @@ class RowStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # The first that is kept has it look at all of them; then it does so now and then, not once for each.
+        self._untrimmed = TRIM_BYTES
 
     @contextmanager
     def columns(self, sha256: str, reading: str) -> Iterator[Columns | None]:
@@ -91,11 +95,14 @@ class RowStore:
                 stream.seek(0)
                 shutil.copyfileobj(stream, copy, COPY_BYTES)
                 copy.flush()
+                self._untrimmed += copy.tell()
                 kept.replace(file)
             except BaseException:
                 kept.unlink(missing_ok=True)
                 raise
-        self._trim()
+        if self._untrimmed >= TRIM_BYTES:
+            self._untrimmed = 0
+            self._trim()
 
     def _file(self, sha256: str, reading: str) -> Path:
         return self._folder / f"{sha256}.{reading}.{RULES_VERSION}{ENDING}"

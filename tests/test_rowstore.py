@@ -38,7 +38,10 @@ def test_columns_are_found_by_content_and_reading(tmp_path: Path) -> None:
     assert len(list((tmp_path / "rows").iterdir())) == 1, "nothing temporary is left"
 
 
-def test_what_nobody_asked_for_in_a_month_goes_and_what_was_asked_for_stays(tmp_path: Path) -> None:
+def test_what_nobody_asked_for_in_a_month_goes_and_what_was_asked_for_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftops.rowstore.TRIM_BYTES", 0)
     store = RowStore(tmp_path)
     keep(store, SHA256[0])
     keep(store, SHA256[1])
@@ -51,6 +54,7 @@ def test_what_nobody_asked_for_in_a_month_goes_and_what_was_asked_for_stays(tmp_
 
 
 def test_beyond_the_bound_the_oldest_go_but_what_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ftops.rowstore.TRIM_BYTES", 0)
     store = RowStore(tmp_path)
     for number in range(4):
         keep(store, SHA256[number])
