@@ -30,6 +30,10 @@ class Plan:
     warnings: tuple[Diagnostic, ...] = ()
     data_changes: Mapping[tuple[str, str], DataDiff] = field(default_factory=dict)
     """What changed in data that is trained on anew, by spec and field, where the old rows are to be had."""
+    refusals: tuple[Diagnostic, ...] = ()
+    """What policy refuses of it: a plan with any is not carried out."""
+    limit_usd: float | None = None
+    """What all that one plan trains may cost, by `ftops.yaml`; None if that says nothing."""
 
     @property
     def cost_usd(self) -> float | None:

@@ -32,9 +32,11 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "pending": bool(plan.pending),
         "checksum": plan.checksum,
         "cost_usd": plan.cost_usd,
+        "limit_usd": plan.limit_usd,
         "counts": {str(kind): plan.counts[kind] for kind in Kind},
         "changes": [_change(change, plan) for change in plan.changes],
         "warnings": [problem_json(warning) for warning in plan.warnings],
+        "refusals": [problem_json(refusal) for refusal in plan.refusals],
     }
 
 
