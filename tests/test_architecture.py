@@ -19,7 +19,7 @@ DOORS = {
     "ftfy": ("ftops.dataset",),
     "git": ("ftops.git", "ftops.gitbranch", "ftops.gitfile"),
     "httpx": ("ftops.remote",),
-    "httpx2": ("ftops.remote",),
+    "httpx2": ("ftops.github", "ftops.remote"),
     "numpy": ("ftops.dataset", "ftops.server.train"),
     "openai": ("ftops.remote",),
     "rich": ("ftops.cli", "ftops.report"),

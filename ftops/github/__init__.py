@@ -1,0 +1,1 @@
+"""The one door to GitHub and to the runner of its workflows."""
