@@ -25,6 +25,7 @@ from ftops.lockstore import LockStore, make_state_folder
 from ftops.plan.changes import PAID, Change, Kind
 from ftops.plan.desired import Desired, resolve
 from ftops.plan.diff import diff
+from ftops.plan.duration import durations
 from ftops.plan.fit import unfit
 from ftops.plan.observed import UNFINISHED, Observed, State, state_of
 from ftops.plan.plan import Plan, checksum, select
@@ -102,7 +103,10 @@ def plan(world: World, options: Options, *, refresh: bool = False) -> Plan:
     # A look at what was changed by hand does no harm; to write over it would, so there it is an error.
     edited = tuple(replace(problem, severity=Severity.WARNING) for problem in verify(recorded, store.name))
     return replace(
-        planned, warnings=(*planned.warnings, *edited), data_changes=_data_changes(world.project, planned, wanted.data)
+        planned,
+        warnings=(*planned.warnings, *edited),
+        data_changes=_data_changes(world.project, planned, wanted.data),
+        seconds=durations(planned.changes, recorded),
     )
 
 

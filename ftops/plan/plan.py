@@ -30,6 +30,8 @@ class Plan:
     warnings: tuple[Diagnostic, ...] = ()
     data_changes: Mapping[tuple[str, str], DataDiff] = field(default_factory=dict)
     """What changed in data that is trained on anew, by spec and field, where the old rows are to be had."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long training will take, by spec, where earlier jobs tell."""
     refusals: tuple[Diagnostic, ...] = ()
     """What policy refuses of it: a plan with any is not carried out."""
     limit_usd: float | None = None

@@ -103,6 +103,7 @@ def _change(change: Change, plan: Plan) -> dict[str, Any]:
         else None,
         "inputs": _inputs(change),
         "cost": _cost(change),
+        "seconds": plan.seconds.get(change.name) if change.kind in PAID else None,
         "data_changes": {
             cause.field: _data_change(plan.data_changes[change.name, cause.field])
             for cause in change.causes
@@ -133,6 +134,7 @@ def _inputs(change: Change) -> dict[str, Any] | None:
         "method": inputs.method.get("type"),
         "training_rows": inputs.training_file.rows,
         "training_tokens": inputs.training_file.tokens,
+        "training_sha256": inputs.training_file.sha256,
         "validation_rows": inputs.validation_file.rows if inputs.validation_file else None,
     }
 

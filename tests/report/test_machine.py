@@ -92,6 +92,7 @@ def test_everything_can_be_written_as_json(busy: Busy, make: Maker) -> None:
         "method": "supervised",
         "training_rows": 12,
         "training_tokens": None,
+        "training_sha256": "a" * 64,
         "validation_rows": None,
     }
     for shaped in (plan_json(plan), status_json(plan, busy.lock), lock_json(busy.lock)):

@@ -1,0 +1,81 @@
+"""A plan as a file."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftops.diagnostics import ProblemsError
+from ftops.digest import digest_of_bytes
+from ftops.plan.approval import actions
+from ftops.report.machine import plan_json
+from ftops.report.planfile import BYTES_MAX, decoded, diagnostic, encoded
+
+if TYPE_CHECKING:
+    from conftest import Busy
+
+    from ftops.plan.plan import Plan
+
+COMMIT = "c" * 40
+
+
+def _refused(content: bytes, checksum: str | None = None) -> tuple[str, int]:
+    with pytest.raises(ProblemsError) as caught:
+        decoded(content, "plan.json", checksum=checksum)
+    return caught.value.problems[0].code, caught.value.exit_code
+
+
+def _value(plan: Plan) -> dict[str, Any]:
+    value = json.loads(encoded(plan, commit=COMMIT, collected_at=None))
+    assert isinstance(value, dict)
+    return value
+
+
+def test_it_comes_back_as_it_was_written(busy: Busy) -> None:
+    content = encoded(busy.plan, commit=COMMIT, collected_at=1_800_000_000)
+    found = decoded(content, "plan.json", checksum=digest_of_bytes(content))
+    assert found.actions == actions(busy.plan)
+    assert (found.commit, found.collected_at) == (COMMIT, 1_800_000_000)
+    assert [line.name for line in found.changes] == [change.name for change in busy.plan.changes]
+    assert [diagnostic(each) for each in found.warnings] == list(busy.plan.warnings)
+
+
+def test_it_holds_all_that_the_plan_answers_to_scripts(busy: Busy) -> None:
+    value = _value(busy.plan)
+    answer = json.loads(json.dumps(plan_json(busy.plan)))
+    assert {key: value[key] for key in answer} == answer
+
+
+def test_the_same_plan_gives_the_same_bytes(busy: Busy) -> None:
+    one, two = (encoded(busy.plan, commit=COMMIT, collected_at=None) for _ in range(2))
+    assert one == two
+
+
+def test_bytes_that_the_job_did_not_tell_of_are_refused(busy: Busy) -> None:
+    content = encoded(busy.plan, commit=COMMIT, collected_at=None)
+    checksum = digest_of_bytes(content)
+    assert _refused(content.replace(b'"train"', b'"cancel"', 1), checksum) == ("plan-file-altered", 3)
+    assert _refused(content + b" ", checksum) == ("plan-file-altered", 3)
+
+
+@pytest.mark.parametrize(
+    ("key", "other"),
+    [
+        ("format_version", 2),
+        ("actions", [{"kind": "delete", "name": "a", "digest": None}]),
+        ("actions", None),
+        ("changes", [{}]),
+        ("cost_usd", "9"),
+        ("counts", {"create": "1"}),
+    ],
+)
+def test_what_is_not_of_its_shape_is_no_plan_file(busy: Busy, key: str, other: object) -> None:
+    content = json.dumps({**_value(busy.plan), key: other}).encode()
+    assert _refused(content) == ("plan-file-malformed", 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b" " * (BYTES_MAX + 1)])
+def test_anything_else_is_none_either(content: bytes) -> None:
+    assert _refused(content) == ("plan-file-malformed", 1)
