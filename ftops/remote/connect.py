@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import weakref
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.remote.local import local_endpoint
+from ftops.remote.network import bad_settings, is_here
 from ftops.remote.profiles import profile
 from ftops.remote.provider import Provider
 
@@ -25,8 +25,6 @@ TIMEOUT_SECONDS = 120.0
 """For one answer; an upload may take as long as it makes progress."""
 _KEY = re.compile("[!-~]+")
 """What a header can carry."""
-_LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
-_NETWORK_SETTINGS = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_DIR", "SSL_CERT_FILE")
 
 
 def connect(target: Target, *, repo: str, state: Path, environ: Mapping[str, str], clock: Clock) -> Provider:
@@ -64,10 +62,8 @@ def _client(url: str, key: str, target: Target, environ: Mapping[str, str]) -> O
     from ftops.remote.bounds import NO_COMPRESSION, bound  # noqa: PLC0415  # likewise
 
     try:
-        # A proxy is for what is outside: what listens on this machine is asked directly.
-        is_here = _LOOPBACK.fullmatch(urlsplit(url).hostname or "") is not None
-        hooks = {"response": [bound]}
-        http_client = openai.DefaultHttpxClient(trust_env=not is_here, event_hooks=hooks, headers=NO_COMPRESSION)
+        outside, hooks = not is_here(url), {"response": [bound]}
+        http_client = openai.DefaultHttpxClient(trust_env=outside, event_hooks=hooks, headers=NO_COMPRESSION)
         client = openai.OpenAI(
             base_url=url,
             api_key=key,
@@ -77,8 +73,7 @@ def _client(url: str, key: str, target: Target, environ: Mapping[str, str]) -> O
             http_client=http_client,
         )
     except (ImportError, OSError, ValueError, httpx2.InvalidURL):
-        # What it says may hold a proxy's password.
-        raise ProblemsError(_bad_network_settings(environ)) from None
+        raise ProblemsError(bad_settings(environ)) from None
     # The SDK closes only a client of its own making.
     weakref.finalize(client, http_client.close)
     return client
@@ -99,15 +94,4 @@ def _bad_key(target: str, variable: str) -> Diagnostic:
         summary=f"what `{variable}` holds, the key of the target `{target}`, cannot be sent as one",
         why="a key is one word of ASCII letters, digits and signs; this has blanks or other letters in it",
         fix=f"copy the key again, and set `{variable}` to just that",
-    )
-
-
-def _bad_network_settings(environ: Mapping[str, str]) -> Diagnostic:
-    names = (name for each in _NETWORK_SETTINGS for name in (each, each.lower()) if environ.get(name))
-    return Diagnostic(
-        code="network-settings",
-        summary="the settings of the network cannot be used",
-        why="these variables say how to reach the provider: " + ", ".join(f"`{name}`" for name in names),
-        fix="correct them, or unset them: a proxy is an address such as `http://proxy:3128` (SOCKS is not supported), "
-        "a certificate an existing file",
     )
