@@ -1,0 +1,136 @@
+"""What no pull request may bring: a changed lockfile, or caches that a plan would believe."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.git import repository
+from ftops.gitfile import content_at, git_error, run
+from ftops.lockfile import Lockfile, decode, verify
+from ftops.lockmerge import merged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from git import Repo
+
+    from ftops.github.event import Pull
+
+LOCK_BRANCH = "ftops/lock"
+"""Where ftops puts the lockfile if it may not write to the main branch; its pull request may change lockfiles only."""
+_LOCK = re.compile(r"(?:.*/)?ftops(?:\.[^/]+)?\.lock")
+
+
+def refuse_caches(root: Path) -> None:
+    """See that git has none of ftops' own files: what is built or looked at once is believed the next time.
+
+    Raises:
+        ProblemsError: It has.
+    """
+    repo = repository(root)
+    if repo is None:
+        return
+    with repo:
+        found = run(repo, "-C", str(root.resolve()), "ls-files", "-z", "--", ".ftops").split("\0")[0]
+    if found:
+        raise ProblemsError(_caches(found))
+
+
+def refuse_locks(root: Path, pull: Pull) -> None:
+    """See that the commit that is checked out, which merges *pull*, leaves every lockfile as it is on its base.
+
+    A pull request of the branch `ftops/lock` may add to lockfiles, and change nothing else.
+
+    Raises:
+        ProblemsError: It does not, or it is not known what the pull request changes.
+    """
+    repo = repository(root)
+    if repo is None:
+        raise ProblemsError(_no_merge("there is no git repository here"))
+    with repo:
+        changed = _changed(repo, pull)
+        locks = [path for path in changed if _LOCK.fullmatch(path)]
+        if locks and (pull.is_fork or pull.head_ref != LOCK_BRANCH):
+            raise ProblemsError(*(_touched(path, pull.base_ref) for path in locks))
+        if pull.head_ref == LOCK_BRANCH and locks:
+            others = [path for path in changed if path not in locks]
+            problems = [_not_alone(path) for path in others[:10]] + [
+                problem for path in locks for problem in _not_grown(repo, path)
+            ]
+            if problems:
+                raise ProblemsError(*problems)
+
+
+def _changed(repo: Repo, pull: Pull) -> list[str]:
+    try:
+        parents = run(repo, "rev-list", "--parents", "--max-count=1", "HEAD").split()[1:]
+        if len(parents) != 2 or parents[1] != pull.head_sha:  # noqa: PLR2004  # the base, and what is merged into it
+            raise ProblemsError(_no_merge(f"the commit that is checked out does not merge {pull.head_sha[:12]}"))
+        return [
+            path for path in run(repo, "diff-tree", "-r", "-z", "--name-only", "HEAD^1", "HEAD").split("\0") if path
+        ]
+    except git_error():
+        raise ProblemsError(_no_merge("git lacks the commits that it merges")) from None
+
+
+def _not_grown(repo: Repo, path: str) -> tuple[Diagnostic, ...]:
+    """What is wrong with a lockfile that should be what it was, and more."""
+    before, after = (content_at(repo, commit, path) for commit in ("HEAD^1", "HEAD"))
+    if after is None:
+        return (_lost(path),)
+    new = decode(after, path)
+    if problems := verify(new, path):
+        return problems
+    old = decode(before, path) if before else Lockfile(target=new.target)
+    return () if merged(old, new, old) == new else (_lost(path),)
+
+
+def _touched(path: str, base: str) -> Diagnostic:
+    return Diagnostic(
+        code="ci-lock-touched",
+        summary="the pull request changes the lockfile",
+        place=Place(path=path),
+        why="only ftops writes it, on the main branch: what it says was trained and paid for",
+        fix=f"`git checkout origin/{base} -- {path}`, commit that, and push",
+    )
+
+
+def _not_alone(path: str) -> Diagnostic:
+    return Diagnostic(
+        code="ci-lock-touched",
+        summary=f"a pull request of `{LOCK_BRANCH}` changes more than lockfiles",
+        place=Place(path=path),
+        why="it brings back what ftops recorded, and nothing else",
+        fix="take this file out of it, and bring it by a pull request of its own",
+    )
+
+
+def _lost(path: str) -> Diagnostic:
+    return Diagnostic(
+        code="ci-lock-touched",
+        summary="the lockfile of the pull request lacks what the one on its base records",
+        place=Place(path=path),
+        why="a job that is on record stays there",
+        fix=f"close it and delete the branch `{LOCK_BRANCH}`; the next run of ftops makes it anew",
+    )
+
+
+def _no_merge(why: str) -> Diagnostic:
+    return Diagnostic(
+        code="ci-checkout",
+        summary="it cannot be told what the pull request changes",
+        why=why,
+        fix="let `actions/checkout` take the commit that it takes by itself, with `fetch-depth: 2`",
+    )
+
+
+def _caches(path: str) -> Diagnostic:
+    return Diagnostic(
+        code="ci-state-committed",
+        summary="files of `.ftops` are committed",
+        place=Place(path=path),
+        why="that folder is a cache that ftops believes: in a commit, it could make a plan say anything",
+        fix="`git rm -r --cached .ftops`, and leave the folder to `.gitignore`",
+    )
