@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ftops.diagnostics import Diagnostic, ProblemsError
+from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.spec.document import MOST_PROBLEMS, Document, Path, in_order_of_place
 from ftops.spec.explain import explain
+from ftops.spec.model import Budget
 from ftops.spec.nearest import did_you_mean
 from ftops.spec.paths import BadPath, resolve
 from ftops.spec.source import read_document
-from ftops.spec.text import without_keys
+from ftops.spec.text import place_of, without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,6 +54,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return self.profile == LOCAL and self.base_url is None
 
 
+class PlanBudget(Budget, frozen=True, kw_only=True):
+    """The most that all that one plan trains may cost together."""
+
+    place: Place
+    """Where `ftops.yaml` says so."""
+
+
 class AliasTarget(msgspec.Struct, frozen=True, kw_only=True):
     """One generation of one spec."""
 
@@ -76,6 +84,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     aliases: dict[str, AliasTarget] = {}
     claims: Literal["git", "local"] = "git"
     """How machines are kept from paying for the same job: through the git remote, or not, where there is only one."""
+    budget: PlanBudget | None = None
 
 
 def parse_config(content: bytes, path: str = "ftops.yaml") -> Config:
@@ -97,10 +106,11 @@ def parse_config(content: bytes, path: str = "ftops.yaml") -> Config:
     ]
     if problems:
         raise ProblemsError(*_without_secrets(in_order_of_place(problems), tuple(_secrets(document.value))))
-    return _config(document.value)
+    return _config(document)
 
 
-def _config(value: dict[str, Any]) -> Config:
+def _config(document: Document) -> Config:
+    value = document.value
     folder = resolve(value.get("specs", "specs"), "")
     assert isinstance(folder, str)
     return Config(
@@ -110,7 +120,14 @@ def _config(value: dict[str, Any]) -> Config:
         targets=_local_only() | {name: _target(name, target) for name, target in (value.get("targets") or {}).items()},
         aliases={name: _alias(text) for name, text in (value.get("aliases") or {}).items()},
         claims=value.get("claims", "git"),
+        budget=_budget(document) if "budget" in value else None,
     )
+
+
+def _budget(document: Document) -> PlanBudget:
+    # A valid file has no key but perhaps in a comment, which `place_of` blanks out.
+    place = place_of(document.path, document.lines, document.span(("budget", "max_usd")))
+    return PlanBudget(max_usd=float(document.value["budget"]["max_usd"]), place=place)
 
 
 def _target(name: str, value: dict[str, Any]) -> Target:

@@ -11,7 +11,7 @@ from ftops.spec.common import checks_of, places_of, resolved
 from ftops.spec.document import MOST_PROBLEMS, Document, Path
 from ftops.spec.explain import explain, name_of
 from ftops.spec.graders import grader_problems
-from ftops.spec.model import BaseModel, Lifecycle, Method, ModelAlias, ParentSpec, Spec, split_name
+from ftops.spec.model import BaseModel, Budget, Lifecycle, Method, ModelAlias, ParentSpec, Spec, split_name
 from ftops.spec.nearest import did_you_mean, one_of
 from ftops.spec.paths import BadPath, resolve
 from ftops.spec.scalars import LARGEST_INTEGER
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ftops.diagnostics import Diagnostic
 
 KINDS = ("FineTune", "Dataset")
-_NOT_YET = {"evaluate", "budget"}
+_NOT_YET = {"evaluate"}
 _MOST_SHOWN = 120
 
 
@@ -40,7 +40,7 @@ def fine_tune(document: Document, name: str) -> Spec:
     value = document.value
     folder = posixpath.dirname(document.path)
     validation_file = value.get("validation_file")
-    lifecycle = value.get("lifecycle") or {}
+    budget, lifecycle = value.get("budget"), value.get("lifecycle") or {}
     seed = value.get("seed")
     return Spec(
         name=name,
@@ -57,6 +57,7 @@ def fine_tune(document: Document, name: str) -> Spec:
         labels=value.get("labels") or {},
         checkpoint=value.get("checkpoint", "best"),
         on_change=value.get("on_change", "keep"),
+        budget=None if budget is None else Budget(max_usd=float(budget["max_usd"])),
         lifecycle=Lifecycle(
             protect=lifecycle.get("protect", False),
             ignore_changes=tuple(sorted(lifecycle.get("ignore_changes", ()))),

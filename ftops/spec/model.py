@@ -49,6 +49,13 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
     """
 
 
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """The most that something may cost; what is estimated to cost more is refused."""
+
+    max_usd: float
+    """In US dollars before tax, from 0."""
+
+
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
     """How careful ftops is with what the spec made."""
 
@@ -83,6 +90,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     checkpoint: str = "best"
     """`best`, `last` or `step:<number>`."""
     on_change: OnChange = "keep"
+    budget: Budget | None = None
+    """Of one job; never part of the digest."""
     lifecycle: Lifecycle = Lifecycle()
     ignored: tuple[Ignored, ...] = ()
     """Checks of the data that are switched off; never part of the digest."""

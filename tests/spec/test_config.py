@@ -92,6 +92,15 @@ aliases:
         ("aliases: {production: Elle@0123456789ab}", "config-value", "copy the digest from `ftops.lock`"),
         ("aliases: {Production: elle@0123456789ab}", "config-key", "rename it"),
         ("project: ''", "config-value", "write a name"),
+        ("budget: {max_usd: -1}", "config-value", "write a number, such as `budget: {max_usd: 50}`"),
+        ("budget: {max_usd: fifty}", "config-type", "write a number, such as `budget: {max_usd: 50}`"),
+        ("budget: {max_usd: '50'}", "config-type", "leave out the quotes: `max_usd: 50`"),
+        ("budget: {max_usd: .nan}", "yaml-number", "write a finite number"),
+        ("budget: {max_used: 50}", "config-unknown-key", "did you mean `max_usd`?"),
+        ("budget: {}", "config-missing", "write a number, such as `budget: {max_usd: 50}`"),
+        ("budget: ", "config-type", "write a mapping, such as `budget: {max_usd: 50}`"),
+        ("budget: 50", "config-type", "write a mapping, such as `budget: {max_usd: 50}`"),
+        ("bugdet: {max_usd: 50}", "config-unknown-key", "did you mean `budget`?"),
         ("project: no", "yaml-ambiguous", "write `false`, or if a text is meant"),
         ("- specs", "yaml-not-a-mapping", "write keys and values"),
     ],
@@ -103,6 +112,14 @@ def test_what_is_wrong_is_told_with_its_fix(text: str, code: str, fix: str) -> N
     assert problem.place.path == "ftops.yaml"
     assert problem.why
     assert (problem.fix or "").startswith(fix)
+
+
+def test_a_budget_says_where_it_is() -> None:
+    budget = parse_config(f"project: a\nbudget: {{max_usd: 50}} # {SECRET}\n".encode()).budget
+    assert budget is not None
+    assert budget.max_usd == 50
+    assert (str(budget.place), budget.place.end_column) == ("ftops.yaml:2:19", 21)
+    assert budget.place.source == f"budget: {{max_usd: 50}} # {'*' * len(SECRET)}"
 
 
 SECRET = "sk-proj-0123456789abcdef"

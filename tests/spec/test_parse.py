@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ftops.diagnostics import Diagnostic, ProblemsError
-from ftops.spec.model import BaseModel, Lifecycle, Method, ModelAlias, ParentSpec, Span, Spec, method_request
+from ftops.spec.model import BaseModel, Budget, Lifecycle, Method, ModelAlias, ParentSpec, Span, Spec, method_request
 from ftops.spec.parse import parse_file
 
 HEAD = "kind: FineTune\nmodel: gpt-4.1\ntraining_file: data/a.jsonl\n"
@@ -43,7 +43,8 @@ def test_what_is_left_out_has_its_default() -> None:
 def test_every_field_arrives() -> None:
     read = spec(
         "validation_file: ../b.jsonl\nsuffix: elle\nseed: 7\ndescription: D\nowner: O\nlabels: {team: x}\n"
-        "checkpoint: last\non_change: cancel\nlifecycle: {protect: true, ignore_changes: [suffix, seed]}\n"
+        "checkpoint: last\non_change: cancel\nbudget: {max_usd: 5}\n"
+        "lifecycle: {protect: true, ignore_changes: [suffix, seed]}\n"
         "integrations: [{type: wandb, wandb: {project: p, name: null}}]\n"
         "method: {type: dpo, dpo: {hyperparameters: {beta: 0.1}}}\n"
     )
@@ -62,13 +63,14 @@ def test_every_field_arrives() -> None:
         labels={"team": "x"},
         checkpoint="last",
         on_change="cancel",
+        budget=Budget(max_usd=5),
         lifecycle=Lifecycle(protect=True, ignore_changes=("seed", "suffix")),
     )
     assert method_request(read.method) == {"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.1}}}
 
 
 def test_a_spec_goes_through_a_cache_unchanged() -> None:
-    read = spec("method: {type: supervised, supervised: {hyperparameters: {n_epochs: 3}}}\n")
+    read = spec("method: {type: supervised, supervised: {hyperparameters: {n_epochs: 3}}}\nbudget: {max_usd: 0.5}\n")
     assert msgspec.json.decode(msgspec.json.encode(read), type=Spec) == read
     chained = spec(head="kind: FineTune\nmodel: {spec: base}\ntraining_file: a.jsonl\n")
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(chained), type=Spec) == chained
@@ -105,6 +107,7 @@ def test_places_are_those_of_the_values() -> None:
         ("", "method: {type: supervised, supervised: {hyperparameters: {}}}\n"),
         ("", "suffix: null\nseed:\nvalidation_file: ~\nintegrations: []\nlabels: {}\nlifecycle: {}\n"),
         ("seed: 7\n", "seed: 7.0\n"),
+        ("budget: {max_usd: 5}\n", "budget: {max_usd: 5.00}\n"),
         (
             "method: {type: supervised, supervised: {hyperparameters: {n_epochs: 3}}}\n",
             "method: {supervised: {hyperparameters: {n_epochs: 3.0}}, type: 'supervised'}\n",
@@ -130,6 +133,34 @@ def test_a_name_that_does_not_fit_everywhere_is_refused_with_the_other_problems(
     with pytest.raises(ProblemsError) as caught:
         parse_file(b"", path).specs[0]
     assert [problem.code for problem in caught.value.problems] == ["spec-name", "yaml-empty"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "code", "place", "fix"),
+    [
+        ("{max_usd: -1}", "spec-value", (4, 19), "write a number, such as `budget: {max_usd: 5}`"),
+        ("{max_usd: five}", "spec-type", (4, 19), "write a number, such as `budget: {max_usd: 5}`"),
+        ("{max_usd: '5'}", "spec-type", (4, 19), "leave out the quotes: `max_usd: 5`"),
+        ("{max_usd: $5}", "spec-type", (4, 19), "write a number, such as `budget: {max_usd: 5}`"),
+        ("{max_usd: true}", "spec-type", (4, 19), "write a number, such as `budget: {max_usd: 5}`"),
+        ("{max_usd: }", "spec-type", (4, 19), "write a number, such as `budget: {max_usd: 5}`"),
+        ("{max_usd: .nan}", "yaml-number", (4, 19), "write a finite number, or if a text is meant, put it in quotes"),
+        ("{max_usd: .inf}", "yaml-number", (4, 19), "write a finite number, or if a text is meant, put it in quotes"),
+        ("{max_usd: 1e999}", "yaml-number", (4, 19), "write a smaller number, or if a text is meant, put it in quotes"),
+        ("{max_usd: 5_0}", "yaml-ambiguous", (4, 19), "write `50`, or if a text is meant, put it in quotes, `'5_0'`"),
+        ("{max_used: 5}", "spec-unknown-key", (4, 10), "did you mean `max_usd`?"),
+        ("{}", "spec-missing", (4, 9), "write a number, such as `budget: {max_usd: 5}`"),
+        ("", "spec-type", (4, 1), "write a mapping, such as `budget: {max_usd: 5}`, or leave it out"),
+        ("5", "spec-type", (4, 9), "write a mapping, such as `budget: {max_usd: 5}`, or leave it out"),
+    ],
+)
+def test_a_budget_that_is_none_is_told_with_its_place_and_fix(
+    budget: str, code: str, place: tuple[int, int], fix: str
+) -> None:
+    (problem,) = problems(f"budget: {budget}\n")
+    assert problem.place is not None
+    assert (problem.code, problem.fix) == (code, fix)
+    assert (problem.place.line, problem.place.column) == place
 
 
 @pytest.mark.parametrize("path", ["elle.yaml", "a/b/elle.v2.yml", "0.yaml", f"{'a' * 63}.yaml"])
