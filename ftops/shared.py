@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +33,27 @@ class SharedUnknownError(ProblemsError):
     """A swap whose answer was lost: it may stand, or not."""
 
 
+class ProtectedError(ProblemsError):
+    """A swap that certainly did not happen: the place takes changes from people only, by review."""
+
+    # GH006 is a protected branch, GH013 a ruleset; the API says it in the same words, without the number.
+    _SIGNS = re.compile(
+        r"GH006|GH013|rule violation|protected branch|through (?:a pull request|the merge queue)|status checks? "
+        r"|approving review|verified signature|not authorized to push",
+        re.IGNORECASE,
+    )
+
+    def __init__(self, *problems: Diagnostic, words: str) -> None:
+        super().__init__(*problems)
+        self.words = words
+        """What the place itself says of it."""
+
+    @classmethod
+    def is_meant(cls, words: str) -> bool:
+        """Whether a refusal in these words means that."""
+        return cls._SIGNS.search(words) is not None
+
+
 class SharedFile(Protocol):
     """Where the file is kept."""
 
@@ -53,7 +75,8 @@ class SharedFile(Protocol):
 
         Raises:
             SharedUnknownError: It is not known whether it was put there.
-            ProblemsError: It certainly was not.
+            ProtectedError: Only people may put it there.
+            ProblemsError: It certainly was not put there.
         """
         ...
 

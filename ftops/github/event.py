@@ -26,6 +26,7 @@ TOKEN_VARIABLES = ("GITHUB_TOKEN", "GH_TOKEN")
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._/-]*)?")
 _NUMBER = re.compile(r"[0-9]{1,19}")
 _TOKEN = re.compile(r"[!-~]{1,4096}")
 """What a header can carry."""
@@ -141,7 +142,7 @@ def _is_number(environ: Mapping[str, str], name: str) -> bool:
 
 
 def _address(environ: Mapping[str, str], name: str, default: str) -> str:
-    return (environ.get(name) or default).rstrip("/")
+    return _needed({name: environ.get(name) or default}, name, _ADDRESS).rstrip("/")
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:
