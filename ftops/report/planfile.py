@@ -13,10 +13,12 @@ import msgspec
 from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.digest import digest_of_bytes
 from ftops.plan.approval import Action, actions
+from ftops.plan.plan import Plan
 from ftops.report.machine import FORMAT_VERSION, plan_json
+from ftops.report.problems import problem_json
 
 if TYPE_CHECKING:
-    from ftops.plan.plan import Plan
+    from collections.abc import Sequence
 
 BYTES_MAX = 64 * 1024 * 1024
 """Of the file: 2 kB for each of 32,000 models."""
@@ -122,19 +124,29 @@ class PlanFile(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...]
     refusals: tuple[Problem, ...]
     """Why it will not be carried out."""
+    problems: tuple[Problem, ...]
+    """Why there is no plan: then there are no changes either."""
+    retry_failed: bool
+    """It trains again what failed, was cancelled or is gone."""
     collected_at: int | None
     """When results were last collected, unix time; None if nothing says so, or nothing is waited for."""
     actions: tuple[Action, ...]
 
 
-def encoded(plan: Plan, *, commit: str | None, collected_at: int | None) -> bytes:
+def encoded(plan: Plan, *, commit: str | None, collected_at: int | None, retry_failed: bool = False) -> bytes:
     """The file's bytes, which any reader can check against their digest."""
-    value: dict[str, Any] = {
-        **plan_json(plan),
-        "commit": commit,
-        "collected_at": collected_at,
-        "actions": msgspec.to_builtins(actions(plan)),
-    }
+    told = plan_json(plan) | {"actions": msgspec.to_builtins(actions(plan))}
+    return _encoded(told, commit=commit, collected_at=collected_at, retry_failed=retry_failed)
+
+
+def encoded_problems(problems: Sequence[Diagnostic], *, target: str, commit: str | None) -> bytes:
+    """The same where no plan can be made, so that this is told as a plan would be."""
+    told = [problem_json(problem) for problem in problems]
+    return _encoded(plan_json(Plan(target=target, changes=(), checksum="")), commit=commit, problems=told)
+
+
+def _encoded(plan: dict[str, Any], **more: object) -> bytes:
+    value = {"collected_at": None, "actions": [], "problems": [], "retry_failed": False, **plan, **more}
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftops.diagnostics import ProblemsError
+from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.digest import digest_of_bytes
 from ftops.plan.approval import actions
 from ftops.report.machine import plan_json
-from ftops.report.planfile import BYTES_MAX, decoded, diagnostic, encoded
+from ftops.report.planfile import BYTES_MAX, decoded, diagnostic, encoded, encoded_problems
 
 if TYPE_CHECKING:
     from conftest import Busy
@@ -33,19 +34,36 @@ def _value(plan: Plan) -> dict[str, Any]:
     return value
 
 
+PROBLEM = Diagnostic(
+    code="data-leak",
+    summary="2 rows of `valid.jsonl` are in `train.jsonl`",
+    severity=Severity.WARNING,
+    place=Place(path="specs/a.yaml", line=4, column=18),
+    why="a loss on rows that were trained on says nothing",
+    fix="take them out of one of the two",
+)
+
+
 def test_it_comes_back_as_it_was_written(busy: Busy) -> None:
-    content = encoded(busy.plan, commit=COMMIT, collected_at=1_800_000_000)
+    plan = replace(busy.plan, warnings=(PROBLEM,))
+    content = encoded(plan, commit=COMMIT, collected_at=1_800_000_000)
     found = decoded(content, "plan.json", checksum=digest_of_bytes(content))
     assert found.actions == actions(busy.plan)
     assert (found.commit, found.collected_at) == (COMMIT, 1_800_000_000)
     assert [line.name for line in found.changes] == [change.name for change in busy.plan.changes]
-    assert [diagnostic(each) for each in found.warnings] == list(busy.plan.warnings)
+    assert [diagnostic(each) for each in found.warnings] == [PROBLEM]
 
 
 def test_it_holds_all_that_the_plan_answers_to_scripts(busy: Busy) -> None:
     value = _value(busy.plan)
     answer = json.loads(json.dumps(plan_json(busy.plan)))
     assert {key: value[key] for key in answer} == answer
+
+
+def test_where_no_plan_can_be_made_it_tells_why() -> None:
+    found = decoded(encoded_problems([PROBLEM], target="openai", commit=COMMIT), "plan.json")
+    assert (found.target, found.commit, found.changes, found.actions) == ("openai", COMMIT, (), ())
+    assert [diagnostic(each) for each in found.problems] == [PROBLEM]
 
 
 def test_the_same_plan_gives_the_same_bytes(busy: Busy) -> None:
