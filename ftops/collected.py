@@ -13,6 +13,7 @@ from ftops.gitfile import claims_file
 from ftops.shared import update
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from random import Random
 
@@ -27,9 +28,9 @@ class Collected(msgspec.Struct, frozen=True):
     """Unix time in seconds."""
 
 
-def collected_file(root: Path, target: str) -> SharedFile | None:
+def collected_file(root: Path, target: str, login: Mapping[str, str] | None = None) -> SharedFile | None:
     """Where it is kept for *target*: beside its claims; None without a git remote `origin`."""
-    file = claims_file(root, target)
+    file = claims_file(root, target, login)
     if file is None:
         return None
     ref, message = f"refs/ftops/collected/{target}", f"Results of {target} were collected"

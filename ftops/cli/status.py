@@ -22,6 +22,7 @@ def status(selectors: tuple[str, ...], target: str | None, *, refresh: bool, as_
     options = reconcile.Options(selectors=selectors)
     planned = reconcile.plan(world, options, refresh=refresh)
     frame.warn(planned.warnings)
+    frame.tell_collected(planned, world.clock.now())
     recorded = world.store().read()
     if as_json:
         frame.answer_json(status_json(planned, recorded))

@@ -32,8 +32,12 @@ class Plan:
     """What changed in data that is trained on anew, by spec and field, where the old rows are to be had."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """How long training will take, by spec, where earlier jobs tell."""
+    collected_at: int | None = None
+    """When results that are waited for were last collected, unix time; None if nobody asked, or nobody can tell."""
     refusals: tuple[Diagnostic, ...] = ()
     """What policy refuses of it: a plan with any is not carried out."""
+    refused: frozenset[str] = frozenset()
+    """The specs that the refusals are about."""
     limit_usd: float | None = None
     """What all that one plan trains may cost, by `ftops.yaml`; None if that says nothing."""
 

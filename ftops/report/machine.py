@@ -33,6 +33,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "checksum": plan.checksum,
         "cost_usd": plan.cost_usd,
         "limit_usd": plan.limit_usd,
+        "collected_at": plan.collected_at,
         "counts": {str(kind): plan.counts[kind] for kind in Kind},
         "changes": [_change(change, plan) for change in plan.changes],
         "warnings": [problem_json(warning) for warning in plan.warnings],
@@ -45,6 +46,7 @@ def status_json(plan: Plan, recorded: Lockfile) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "target": plan.target,
+        "collected_at": plan.collected_at,
         "models": [
             {
                 "name": row.name,

@@ -133,10 +133,10 @@ class PlanFile(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[Action, ...]
 
 
-def encoded(plan: Plan, *, commit: str | None, collected_at: int | None, retry_failed: bool = False) -> bytes:
+def encoded(plan: Plan, *, commit: str | None, retry_failed: bool = False) -> bytes:
     """The file's bytes, which any reader can check against their digest."""
     told = plan_json(plan) | {"actions": msgspec.to_builtins(actions(plan))}
-    return _encoded(told, commit=commit, collected_at=collected_at, retry_failed=retry_failed)
+    return _encoded(told, commit=commit, retry_failed=retry_failed)
 
 
 def encoded_problems(problems: Sequence[Diagnostic], *, target: str, commit: str | None) -> bytes:
@@ -146,7 +146,7 @@ def encoded_problems(problems: Sequence[Diagnostic], *, target: str, commit: str
 
 
 def _encoded(plan: dict[str, Any], **more: object) -> bytes:
-    value = {"collected_at": None, "actions": [], "problems": [], "retry_failed": False, **plan, **more}
+    value = {"actions": [], "problems": [], "retry_failed": False, **plan, **more}
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 

@@ -29,7 +29,7 @@ def _refused(content: bytes, checksum: str | None = None) -> tuple[str, int]:
 
 
 def _value(plan: Plan) -> dict[str, Any]:
-    value = json.loads(encoded(plan, commit=COMMIT, collected_at=None))
+    value = json.loads(encoded(plan, commit=COMMIT))
     assert isinstance(value, dict)
     return value
 
@@ -45,8 +45,8 @@ PROBLEM = Diagnostic(
 
 
 def test_it_comes_back_as_it_was_written(busy: Busy) -> None:
-    plan = replace(busy.plan, warnings=(PROBLEM,))
-    content = encoded(plan, commit=COMMIT, collected_at=1_800_000_000)
+    plan = replace(busy.plan, warnings=(PROBLEM,), collected_at=1_800_000_000)
+    content = encoded(plan, commit=COMMIT)
     found = decoded(content, "plan.json", checksum=digest_of_bytes(content))
     assert found.actions == actions(busy.plan)
     assert (found.commit, found.collected_at) == (COMMIT, 1_800_000_000)
@@ -67,12 +67,12 @@ def test_where_no_plan_can_be_made_it_tells_why() -> None:
 
 
 def test_the_same_plan_gives_the_same_bytes(busy: Busy) -> None:
-    one, two = (encoded(busy.plan, commit=COMMIT, collected_at=None) for _ in range(2))
+    one, two = (encoded(busy.plan, commit=COMMIT) for _ in range(2))
     assert one == two
 
 
 def test_bytes_that_the_job_did_not_tell_of_are_refused(busy: Busy) -> None:
-    content = encoded(busy.plan, commit=COMMIT, collected_at=None)
+    content = encoded(busy.plan, commit=COMMIT)
     checksum = digest_of_bytes(content)
     assert _refused(content.replace(b'"train"', b'"cancel"', 1), checksum) == ("plan-file-altered", 3)
     assert _refused(content + b" ", checksum) == ("plan-file-altered", 3)
