@@ -7,7 +7,19 @@ import signal
 
 import pytest
 
-FOREIGN = ("AZURE_", "CI", "FTOPS_", "GITHUB_", "GIT_", "NO_COLOR", "FORCE_COLOR", "OPENAI_")
+FOREIGN = (
+    "ACTIONS_",
+    "AZURE_",
+    "CI",
+    "FORCE_COLOR",
+    "FTOPS_",
+    "GH_",
+    "GITHUB_",
+    "GIT_",
+    "NO_COLOR",
+    "OPENAI_",
+    "RUNNER_",
+)
 """What begins the names of variables that change what ftops does: a test sets those that it is about."""
 
 # A shell's background jobs ignore SIGINT, and so would every program that a test starts in order to interrupt it.

@@ -39,8 +39,8 @@ class RemoteError(ProblemsError):
         self.status = status
 
 
-def call(key: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call the SDK; its exceptions become ours, without *key*.
+def call(newest_key: Callable[[], str], function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call the SDK; its exceptions become ours, without the key, which may be another after the call than before it.
 
     Raises:
         RemoteError: Whatever went wrong, in terms of the user.
@@ -51,15 +51,15 @@ def call(key: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) 
     try:
         return function(*args, **kwargs)
     except openai.APIStatusError as error:
-        raise _refused(error, key) from None
+        raise _refused(error, newest_key()) from None
     except openai.APIConnectionError as error:
-        raise _unreachable(error.__cause__ or error, key) from None
+        raise _unreachable(error.__cause__ or error, newest_key()) from None
     except httpx2.TransportError as error:
         # While an answer is streamed, the SDK lets these through.
-        raise _unreachable(error, key) from None
+        raise _unreachable(error, newest_key()) from None
     except (openai.OpenAIError, ValueError) as error:
         # A body that is not JSON: the call went through, only its answer is lost.
-        raise unreadable(redact(str(error), key)) from None
+        raise unreadable(redact(str(error), newest_key())) from None
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError):
         # The SDK does not validate, and stumbles over JSON of another shape, or HTML. Likewise lost.
         raise unreadable("it does not have the shape of the API's") from None
@@ -104,7 +104,11 @@ class Meaning(NamedTuple):
 _AGAIN = "run the command again: it looks before it creates"
 MEANINGS = (
     Meaning(
-        range(401, 402), None, "remote-unauthorized", Effect.NO, "set the environment variable of the target's key"
+        range(401, 402),
+        None,
+        "remote-unauthorized",
+        Effect.NO,
+        "check the key in the target's environment variable, or the service account that stands for it",
     ),
     Meaning(
         range(403, 404),

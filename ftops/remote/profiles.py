@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import date  # noqa: TC003  # msgspec reads the annotations
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -27,6 +28,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     poll_seconds: float
     upload_bytes_max: int
     file_bytes_max: int
+    workload_identity: bool = False
+    closed_from: date | None = None
     aliases: dict[str, str] = {}
     bases: dict[str, Base] = {}
 

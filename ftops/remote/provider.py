@@ -71,14 +71,27 @@ class Event:
 class Provider:
     """One target's API, spoken to for one project."""
 
-    def __init__(self, client: OpenAI, profile: Profile, *, repo: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: OpenAI,
+        profile: Profile,
+        *,
+        repo: str,
+        clock: Clock,
+        newest_key: Callable[[], str] | None = None,
+    ) -> None:
+        """Speak through *client*, whose key is *newest_key* if it changes; its only use here is to be blanked out."""
         self._client = client
-        self._key = client.api_key
+        self._newest_key = newest_key or (lambda: client.api_key)
         # A create is never sent twice by the transport: the API has no idempotency key.
         self._once = client.with_options(max_retries=0)
         self.profile = profile
         self.repo = repo
         self._clock = clock
+
+    @property
+    def _key(self) -> str:
+        return self._newest_key()
 
     def jobs(self, known: Iterable[tuple[str, str]], *, digest: str | None = None) -> tuple[JobSeen, ...]:
         """This project's jobs, newest first; with *digest*, those that ask for just that.
@@ -288,7 +301,7 @@ class Provider:
         return job_seen(answer, self._key)
 
     def _call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return call(self._key, function, *args, **kwargs)
+        return call(self._newest_key, function, *args, **kwargs)
 
 
 def _data(page: object) -> list[object]:

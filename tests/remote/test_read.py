@@ -123,14 +123,14 @@ def test_a_status_says_whether_the_effect_happened(
 ) -> None:
     answer = httpx2.Response(status, json=error_body(api_code))
     with pytest.raises(RemoteError) as caught:
-        call(KEY, client(answer).fine_tuning.jobs.create, model="m", training_file="f")
+        call(lambda: KEY, client(answer).fine_tuning.jobs.create, model="m", training_file="f")
     assert (caught.value.problem.code, caught.value.effect) == (code, effect)
 
 
 def test_a_wrong_key_is_not_repeated() -> None:
     answer = httpx2.Response(401, json=error_body("invalid_api_key", "Incorrect API key provided: sk-proj-abc***xyz9"))
     with pytest.raises(RemoteError) as caught:
-        call(KEY, client(answer).models.list)
+        call(lambda: KEY, client(answer).models.list)
     assert "abc" not in caught.value.problem.summary
     assert redact("token sk-1234567890 and Bearer abcdefghij", KEY) == "token sk-… and Bearer-…"
     assert redact("hf_abcdefghijkl, eyJhbGciOiJIUzI1NiJ9.eyJpc3M***c2ln", KEY) == "hf-… eyJ-…"
@@ -147,7 +147,7 @@ def test_a_wrong_key_is_not_repeated() -> None:
 )
 def test_a_lost_connection_is_doubtful_unless_there_never_was_one(error: Exception, effect: Effect) -> None:
     with pytest.raises(RemoteError) as caught:
-        call(KEY, client(error).models.list)
+        call(lambda: KEY, client(error).models.list)
     assert (caught.value.problem.code, caught.value.effect) == ("remote-unreachable", effect)
 
 
