@@ -10,12 +10,14 @@ from ftops.git import repository
 from ftops.gitfile import REMOTE, GitFile, content_at, git_error, run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from git import Repo
 
     from ftops.shared import Shared
 
 
-def branch_file(root: Path, name: str, branch: str | None) -> GitFile:
+def branch_file(root: Path, name: str, branch: str | None, login: Mapping[str, str] | None = None) -> GitFile:
     """The file *name* of the project at *root*, on *branch* of the remote; by default on the one checked out.
 
     Raises:
@@ -36,7 +38,15 @@ def branch_file(root: Path, name: str, branch: str | None) -> GitFile:
     fix = f"allow ftops to push to it; or make another branch with `git push {REMOTE} HEAD:refs/heads/NAME`, "
     fix += "name that with `ftops lock push --branch NAME`, and merge it"
     message = f"Record what ftops made ({name})"
-    return GitFile(root=root, ref=f"refs/heads/{found}", path=path, message=message, is_branch=True, if_refused=fix)
+    return GitFile(
+        root=root,
+        ref=f"refs/heads/{found}",
+        path=path,
+        message=message,
+        is_branch=True,
+        if_refused=fix,
+        login=login or {},
+    )
 
 
 def content_before(file: GitFile) -> bytes | None:

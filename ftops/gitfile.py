@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.git import HARMLESS, repository
-from ftops.shared import Shared, SharedUnknownError
+from ftops.shared import ProtectedError, Shared, SharedUnknownError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from git import Repo
@@ -35,6 +36,7 @@ _ENVIRONMENT = {
 }
 # The configuration may name other programs for the other side, which is this machine where the remote is a folder.
 _UPLOAD_PACK, _RECEIVE_PACK = "--upload-pack=git-upload-pack", "--receive-pack=git-receive-pack"
+_FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head")
 _FTOPS = {
     "GIT_AUTHOR_NAME": "ftops",
     "GIT_AUTHOR_EMAIL": "ftops@localhost",
@@ -43,6 +45,8 @@ _FTOPS = {
 }
 _RACES = ("stale info", "fetch first", "non-fast-forward", "update ref", "lock ref", "already exists", "old value")
 """What git says of a ref that somebody else was faster to change, in its own words and in a server's."""
+_DENIALS = ("returned error: 40", "Authentication failed", "could not read Username", "Permission denied")
+"""What git says where it was not let in, so that nothing was changed."""
 _REMOTE_SAYS = re.compile(r"^remote: *(?:error: *)?(\S.*?) *$", re.MULTILINE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 
@@ -64,6 +68,12 @@ class GitFile:
     the name of ftops: what stood there before is of no use any more."""
     if_refused: str
     """What a person can do if the remote lets nobody write there."""
+    login: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What git needs in its environment to be let in (`ftops.gitlogin`)."""
+    onto: str | None = None
+    """The commit that every commit goes on from, instead of the one that stands there."""
+    is_tip_enough: bool = False
+    """Whether of a checkout without history no more is fetched than the newest commit, and the one before it."""
 
     @property
     def branch(self) -> str:
@@ -94,7 +104,8 @@ class GitFile:
             if listed is None or _has(repo, listed):
                 return listed
             # It may have gone on since it was listed: then what comes is another commit, and it is listed again.
-            run(repo, "fetch", _UPLOAD_PACK, "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, self.ref)
+            depth = ("--depth=2",) if self.is_tip_enough and _is_shallow(repo) else ()
+            run(repo, "fetch", _UPLOAD_PACK, *_FETCH, *depth, REMOTE, self.ref)
         raise ProblemsError(_restless(self.name))
 
     def _listed(self, repo: Repo) -> str | None:
@@ -107,14 +118,16 @@ class GitFile:
 
         Raises:
             SharedUnknownError: The connection was lost on the way.
+            ProtectedError: The branch takes changes by pull request only.
             ProblemsError: The remote does not let us write, or has no such branch.
         """
-        if self.is_branch and old.version is None:
+        before = self.onto or old.version
+        if self.is_branch and before is None:
             # A commit that goes on from nothing could never be merged with what comes to a branch of this name later.
             raise ProblemsError(_no_branch_there(self.branch))
         with self._open() as repo:
             try:
-                commit = self._committed(repo, old.version, content)
+                commit = self._committed(repo, before, content)
             except git_error() as error:
                 raise ProblemsError(_unreachable(self.name, error)) from None
             lease = f"--force-with-lease={self.ref}:{old.version or ''}"
@@ -136,21 +149,25 @@ class GitFile:
 
     def _raise_unless_lost(self, error: GitCommandError) -> None:
         """Return if somebody else was faster; that the remote refuses a push, it says in a line of its own."""
-        told = re.search(r"^!\t.*", _told(error.stdout), re.MULTILINE)
+        told, said = re.search(r"^!\t.*", _told(error.stdout), re.MULTILINE), _told(error.stderr)
         if told is None:
-            raise SharedUnknownError(_unreachable(self.name, error)) from None
+            is_refused = any(sign in said for sign in _DENIALS)
+            raise (ProblemsError if is_refused else SharedUnknownError)(_unreachable(self.name, error)) from None
         if not any(sign in told[0] for sign in _RACES):
-            words = [told[0].rpartition("\t")[2], *_REMOTE_SAYS.findall(_told(error.stderr))[:1]]
-            raise ProblemsError(_refused(self.name, ": ".join(words), self.if_refused)) from None
+            words = [told[0].rpartition("\t")[2], *_REMOTE_SAYS.findall(said)[:1]]
+            problem = _refused(self.name, ": ".join(words), self.if_refused)
+            if ProtectedError.is_meant(f"{told[0]}\n{said}"):
+                raise ProtectedError(problem, words=str(problem.why)) from None
+            raise ProblemsError(problem) from None
 
     def _open(self) -> Repo:
         repo = repository(self.root)
         assert repo is not None, "a file of a repository that is gone"
-        repo.git.update_environment(**_ENVIRONMENT)
+        repo.git.update_environment(**_ENVIRONMENT, **self.login)
         return repo
 
 
-def claims_file(root: Path, target: str) -> GitFile | None:
+def claims_file(root: Path, target: str, login: Mapping[str, str] | None = None) -> GitFile | None:
     """Where claims on the jobs of *target* are kept; None without a repository or without a remote `origin`."""
     repo = repository(root)
     if repo is None:
@@ -161,7 +178,15 @@ def claims_file(root: Path, target: str) -> GitFile | None:
     fix = "allow pushes to `refs/ftops/`; or, if only this machine ever applies, write `claims: local` into ftops.yaml"
     ref = f"refs/ftops/claims/{target}"
     message = f"Claims on jobs of {target}"
-    return GitFile(root=root, ref=ref, path="claims.json", message=message, is_branch=False, if_refused=fix)
+    return GitFile(
+        root=root,
+        ref=ref,
+        path="claims.json",
+        message=message,
+        is_branch=False,
+        if_refused=fix,
+        login=login or {},
+    )
 
 
 def run(repo: Repo, *arguments: str, **options: Any) -> str:
@@ -178,6 +203,10 @@ def git_error() -> type[GitCommandError]:
     from git.exc import GitCommandError  # noqa: PLC0415  # there, as the repository is
 
     return GitCommandError
+
+
+def _is_shallow(repo: Repo) -> bool:
+    return run(repo, "rev-parse", "--is-shallow-repository") == "true"
 
 
 def _has(repo: Repo, commit: str) -> bool:
@@ -247,7 +276,8 @@ def _unreachable(name: str, error: GitCommandError) -> Diagnostic:
         code="git-unreachable",
         summary=f"{name} cannot be reached",
         why=_CREDENTIALS.sub("", words[0])[:200],
-        fix="see that `git push` works here without a question",
+        fix="see that `git push` works here without a question; in GitHub Actions, give the step "
+        "`GITHUB_TOKEN: ${{ github.token }}`, and its job `contents: write`",
     )
 
 

@@ -6,18 +6,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ftops.diagnostics import Diagnostic, ProblemsError
-from ftops.gitbranch import content_before
 from ftops.lockfile import Lockfile, decode, encode, verify
 from ftops.lockmerge import conflicts, merged
 from ftops.shared import update
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from ftops.clock import Clock
-    from ftops.gitfile import GitFile
     from ftops.lockstore import LockStore
-    from ftops.shared import Shared
+    from ftops.shared import Shared, SharedFile
 
 _MEND = (
     "`git checkout HEAD -- {name} && git pull` brings it here, `ftops lock rebuild` mends it and finds again what only "
@@ -25,31 +24,48 @@ _MEND = (
 )
 
 
-def push(store: LockStore, file: GitFile, *, clock: Clock, chance: Random) -> Shared:
-    """Merge the lockfile into the one on the remote's branch, and keep what stands there then.
+def push(store: LockStore, file: SharedFile, before: bytes | None, *, clock: Clock, chance: Random) -> Shared:
+    """Merge the lockfile into the one that stands on the remote's branch, and keep what stands there then.
 
     It is derived anew as often as others are faster, and never merged as text.
+
+    Args:
+        store: This checkout's lockfile.
+        file: The branch's.
+        before: What the branch held where this checkout parted from it (`ftops.gitbranch.content_before`).
+        clock: For waiting between tries.
+        chance: For how long.
 
     Raises:
         ProblemsError: Either lockfile was changed by hand, or the remote cannot be reached or written.
     """
     with store.exclusive():
-        ours = store.read()
-        if problems := verify(ours, store.name):
-            raise ProblemsError(*problems)
-        base = _base(content_before(file), ours)
-
-        def change(content: bytes | None) -> bytes | None:
-            theirs = _theirs(content, ours, store.name, file.name)
-            if names := conflicts(base, ours, theirs):
-                raise ProblemsError(*(_edited_there(name, store.name, file.name) for name in names))
-            after = merged(base, ours, theirs)
-            return content if after == theirs else encode(after)
-
+        change = merging(store, before, file.name)
         stands = update(file, change, clock=clock, chance=chance)
         if stands.content:
             store.save(decode(stands.content, store.name), spent=False)
     return stands
+
+
+def merging(store: LockStore, before: bytes | None, place: str) -> Callable[[bytes | None], bytes | None]:
+    """How this checkout's lockfile, as it is now, is merged into the one that stands at *place*.
+
+    Raises:
+        ProblemsError: It was changed by hand; so does what is given, of the other one.
+    """
+    ours = store.read()
+    if problems := verify(ours, store.name):
+        raise ProblemsError(*problems)
+    base = _base(before, ours)
+
+    def change(content: bytes | None) -> bytes | None:
+        theirs = _theirs(content, ours, store.name, place)
+        if names := conflicts(base, ours, theirs):
+            raise ProblemsError(*(_edited_there(name, store.name, place) for name in names))
+        after = merged(base, ours, theirs)
+        return content if after == theirs else encode(after)
+
+    return change
 
 
 def _base(content: bytes | None, like: Lockfile) -> Lockfile:

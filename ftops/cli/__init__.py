@@ -29,6 +29,7 @@ COMMANDS = {
     "pause": ("ftops.cli.jobs", "Pause a running job."),
     "resume": ("ftops.cli.jobs", "Resume a paused job."),
     "lock": ("ftops.cli.lock", "Verify, show, rebuild or push the lockfile; show or release claims."),
+    "ci": ("ftops.cli.ci", "What workflows of GitHub Actions call: plan, comment, apply, collect, commit."),
     "schema": ("ftops.cli.schema", "Print the JSON Schema of specs, for editors."),
     "serve": ("ftops.cli.serve", "Run the local training server in the foreground."),
 }

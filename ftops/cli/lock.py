@@ -88,14 +88,15 @@ def push(target: str | None, branch: str | None) -> None:
 
     Nothing else of the working tree goes with it.
     """
-    from ftops.gitbranch import branch_file, follow, is_checked_out  # noqa: PLC0415  # as above
+    from ftops.gitbranch import branch_file, content_before, follow, is_checked_out  # noqa: PLC0415  # as above
+    from ftops.gitlogin import login  # noqa: PLC0415
     from ftops.lockpush import push as push_to  # noqa: PLC0415
 
     world = frame.open_world(target)
     store = world.store()
-    file = branch_file(world.project.root, store.name, branch)
+    file = branch_file(world.project.root, store.name, branch, login(world.environ))
     before = file.read()
-    stands = push_to(store, file, clock=world.clock, chance=world.chance)
+    stands = push_to(store, file, content_before(file), clock=world.clock, chance=world.chance)
     if stands.content is None:
         frame.say(f"{store.name}: nothing is recorded yet")
         return

@@ -13,23 +13,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftops.diagnostics import Diagnostic, ProblemsError
+from ftops.gitlogin import SERVER, token_of
 from ftops.plainfile import read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SERVER = "https://github.com"
 PAYLOAD_BYTES_MAX = 32 * 1024 * 1024
 """Of an event: GitHub delivers none above 25 MB."""
-TOKEN_VARIABLES = ("GITHUB_TOKEN", "GH_TOKEN")
-"""Where a step's token may be, the first one that is set."""
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._/-]*)?")
 _NUMBER = re.compile(r"[0-9]{1,19}")
-_TOKEN = re.compile(r"[!-~]{1,4096}")
-"""What a header can carry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,20 +110,6 @@ def run_of(environ: Mapping[str, str]) -> Run | None:
         output=_path(environ, "GITHUB_OUTPUT"),
         summary=_path(environ, "GITHUB_STEP_SUMMARY"),
     )
-
-
-def token_of(environ: Mapping[str, str]) -> str:
-    """The token that the step was given; empty if none.
-
-    Raises:
-        ProblemsError: It has letters that no header can carry.
-    """
-    for name in TOKEN_VARIABLES:
-        if token := environ.get(name, "").strip():
-            if not _TOKEN.fullmatch(token):
-                raise ProblemsError(_bad_token(name))
-            return token
-    return ""
 
 
 def _needed(environ: Mapping[str, str], name: str, form: re.Pattern[str] | None = None) -> str:
@@ -215,13 +197,4 @@ def _bad_payload(why: str) -> Diagnostic:
         summary="the event of this run cannot be read",
         why=f"`GITHUB_EVENT_PATH` should name a file with the payload of a `pull_request` event: {why}",
         fix="run the workflow again; let no step write that file",
-    )
-
-
-def _bad_token(name: str) -> Diagnostic:
-    return Diagnostic(
-        code="github-token",
-        summary=f"what `{name}` holds cannot be sent as a token",
-        why="a token is one word of ASCII letters, digits and signs; this has blanks or other letters in it",
-        fix="give the step the token of the job: `env: GITHUB_TOKEN: ${{ github.token }}`",
     )

@@ -22,13 +22,14 @@ ANNOTATIONS_MAX: Final = 10
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-def annotation_lines(groups: Iterable[Group]) -> Iterator[str]:
+def annotation_lines(groups: Iterable[Group], *, title: str = "ftops check") -> Iterator[str]:
     """Render problems as lines, the most important first: errors, and one of each group before a second of any.
 
     Where there are more than GitHub shows, the last one of a level says how many are left out.
 
     Args:
         groups: Paths in them are those of the repository, for GitHub to find the lines.
+        title: Of the line that counts those left out.
     """
     every = tuple(groups)
     for severity, level in _LEVELS.items():
@@ -42,7 +43,7 @@ def annotation_lines(groups: Iterable[Group]) -> Iterator[str]:
         yield from (_annotation(level, problem) for _, problem in shown)
         if count > len(shown):
             kinds = ", ".join(f"{group.first.code} ({group.count:,})" for group in of_level)
-            yield f"::{level} title=ftops check::{_data(f'and {count - len(shown):,} more; in all: {kinds}')}"
+            yield f"::{level} title={title}::{_data(f'and {count - len(shown):,} more; in all: {kinds}')}"
 
 
 def _annotation(level: str, problem: Diagnostic) -> str:

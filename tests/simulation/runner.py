@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import openai
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from ftops.gitfile import GitFile
     from ftops.lockstore import LockStore
     from ftops.plan.plan import Plan
     from ftops.shared import SharedFile
@@ -229,9 +228,7 @@ class Runner:
         if self.main is None:
             return
         world = self.world()
-        self.main.before = self.folder.base
-        # In place of a file on a git branch, one that is read and swapped likewise.
-        stands = push(world.store(), cast("GitFile", self.main), clock=self.clock, chance=self.chance)
+        stands = push(world.store(), self.main, self.folder.base, clock=self.clock, chance=self.chance)
         if self.folder.files == self.branch.head.files:
             self.folder.base = stands.content
 

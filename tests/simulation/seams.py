@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import openai._base_client
 import pytest
 
-import ftops.lockpush
 import ftops.lockstore
 import ftops.project
 import ftops.reconcile
@@ -73,7 +72,6 @@ def simulated_machine(simulation: Simulation) -> Iterator[None]:
             (ftops.project, "parse_file", cache(parse_file)),
             (ftops.project, "parse_config", cache(parse_config)),
             (ftops.reconcile, "read_data", _read_data_once),
-            (ftops.lockpush, "content_before", lambda file: file.before),
             (tempfile, "tempdir", str(simulation.scratch)),
         ):
             patch.setattr(module, name, replacement)

@@ -79,8 +79,6 @@ class Access:
     count: Counter[str]
     faults: list[str] = field(default_factory=list)
     path: str = "ftops.lock"
-    before: bytes | None = None
-    """Of the lockfile: what stood there when the checkout was made, as git knows it."""
 
     @property
     def name(self) -> str:
