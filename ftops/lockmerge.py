@@ -31,6 +31,15 @@ def merged(base: Lockfile, ours: Lockfile, theirs: Lockfile) -> Lockfile:
     return lock
 
 
+def gathered(lock: Lockfile, other: Lockfile) -> Lockfile:
+    """*lock*, with the entries of *other* that tell of a job what it does not know yet; nothing is taken from it."""
+    lacking = {
+        name: entry for name, entry in other.models.items() if not _goes_on_from(entry, lock.models.get(name, Entry()))
+    }
+    empty = msgspec.structs.replace(lock, models={})
+    return merged(empty, msgspec.structs.replace(lock, models=lacking), lock)
+
+
 def conflicts(base: Lockfile, ours: Lockfile, theirs: Lockfile) -> tuple[str, ...]:
     """The entries that we changed since *base*, and that *theirs* holds changed by hand: a merge would hide that."""
     edited = broken(theirs)
