@@ -10,10 +10,10 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_MANAGED_PYTHON := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check simulate bench fuzz race fix soak survive
+.PHONY: help demo test test-slow test-all check lint audit-packages audit-workflows dist simulate bench fuzz race fix soak survive
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.synced ## Train two models for real in a throw-away copy, and ask them: 3 minutes on 2 cores
 	@docs/demo.sh
@@ -36,13 +36,27 @@ test-3.%:
 		test "$$CI" != true; \
 	fi
 
-check: .venv/.synced ## All that CI checks: lint, format, types, layers, lockfile, tests with coverage
+check: lint ## All that CI checks: what `make lint` says, tests with coverage
+	$(BIN)/pytest -n 2 -m 'not slow' --cov --cov-report=term --cov-fail-under=95
+
+lint: .venv/.synced ## All that needs no test: lint, format, types, layers, lockfile, workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/uv lock --check
-	$(BIN)/pytest -n 2 -m 'not slow' --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m tests.github.lint
+
+# These two ask others, so `make check` does not: advisories of packages, and what GitHub knows of the actions (GH_TOKEN).
+audit-packages: .venv/.synced ## Look for advisories of the locked packages, online
+	$(BIN)/uv audit --frozen
+
+audit-workflows: .venv/.synced ## Look for what is known of the actions in workflows, online
+	$(BIN)/zizmor --strict-collection --persona auditor .
+
+dist: .venv/.synced ## Build what a release publishes, with what uv.lock says and nothing else
+	rm -rf dist
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python
 
 SEEDS ?= 500
 FIRST ?= 0

@@ -63,6 +63,20 @@ def origin_name(root: Path) -> str | None:
     return "/".join(parts[-2:]) or None
 
 
+def main_branch(root: Path) -> str | None:
+    """The main branch of the remote `origin`, as it was when it was cloned; None if git does not know."""
+    repo = repository(root)
+    if repo is None:
+        return None
+    with repo:
+        try:
+            head = repo.references["origin/HEAD"].reference
+        except (AttributeError, IndexError, TypeError, ValueError):
+            # TypeError: it names a commit and no branch. ValueError: git's files are none.
+            return None
+    return head.name.removeprefix("origin/")
+
+
 def copy_file(folder: Path, revision: str, path: str, into: IO[bytes]) -> None:
     """Copy the content that a file had at a revision, as it was committed: no filter is run, and nothing is fetched.
 

@@ -21,24 +21,48 @@ TEMPLATES = {
     ".gitignore": "gitignore",
     ".gitattributes": "gitattributes",
 }
+PROJECT = ("ftops.yaml", "ftops.lock", "specs")
+"""What a project can be known by."""
 APPENDED = frozenset({".gitignore", ".gitattributes"})
 """Files that others write too: missing lines are added, what stands there stays."""
 
 
 @click.command()
-def init() -> None:
-    """Start a project here: configuration, a first spec, sample data. Overwrites nothing."""
+@click.option("--github", is_flag=True, help="Write the workflows that plan, apply and collect on GitHub.")
+@click.option(
+    "--action", metavar="OWNER/NAME@COMMIT", help="What they set ftops up with, instead of the release that this is."
+)
+@click.option("--target", metavar="NAME", help="What they train on, instead of the default target of ftops.yaml.")
+def init(*, github: bool, action: str | None, target: str | None) -> None:
+    """Start a project here: configuration, a first spec, sample data. Overwrites nothing.
+
+    With --github, in a project that is there already, only the workflows are written.
+    """
     root = frame.current_folder()
-    if blocked := [path for path in TEMPLATES if _is_blocked(root, path)]:
+    if (action or target) and not github:
+        raise click.UsageError("--action and --target go with --github.")
+    texts = {}
+    if not (github and any((root / name).exists() for name in PROJECT)):
+        texts = {path: _text(template, root) for path, template in TEMPLATES.items()}
+    next_step = "`ftops plan` shows what will be trained, `ftops apply --wait` trains it on this machine"
+    if github:
+        from ftops.cli.workflows import next_steps, setting, workflows  # noqa: PLC0415  # only then
+
+        found = setting(root, action, target)
+        texts, next_step = workflows(found, texts), next_steps(found)
+    if blocked := [path for path in texts if _is_blocked(root, path)]:
         raise ProblemsError(*(_in_the_way(path) for path in blocked))
     if outer := next((folder for folder in root.parents if (folder / "ftops.yaml").exists()), None):
         frame.say(f"note: this folder lies in the project {outer}; from here on down, the new one hides it")
-    written = [path for path, template in TEMPLATES.items() if _write(root / path, _text(template, root), path)]
+    written = [path for path, text in texts.items() if _write(root / path, text, path)]
     for path in written:
         frame.say(f"wrote {path}")
+    for path in (path for path in texts if github and path not in {*written, *APPENDED}):
+        if (root / path).read_bytes() != texts[path].encode():
+            frame.say(f"kept {path}, which is not what this ftops writes: to have that, delete it first")
     if not written:
         frame.say("everything is there already")
-    frame.say("\nnext: `ftops plan` shows what will be trained, `ftops apply --wait` trains it on this machine")
+    frame.say(f"\nnext: {next_step}")
 
 
 def _write(target: Path, text: str, path: str) -> bool:
