@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
 from ftops.git import repository
 from ftops.gitfile import content_at, git_error, run
+from ftops.github.offer import branch_for
 from ftops.lockfile import Lockfile, decode, verify
 from ftops.lockmerge import merged
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
     from ftops.github.event import Pull
 
-LOCK_BRANCH = "ftops/lock"
-"""Where ftops puts the lockfile if it may not write to the main branch; its pull request may change lockfiles only."""
+_SHOWN_MAX = 10
 _LOCK = re.compile(r"(?:.*/)?ftops(?:\.[^/]+)?\.lock")
 
 
@@ -41,7 +41,7 @@ def refuse_caches(root: Path) -> None:
 def refuse_locks(root: Path, pull: Pull) -> None:
     """See that the commit that is checked out, which merges *pull*, leaves every lockfile as it is on its base.
 
-    A pull request of the branch `ftops/lock` may add to lockfiles, and change nothing else.
+    The one by which ftops offers a lockfile may add to that, and change nothing else.
 
     Raises:
         ProblemsError: It does not, or it is not known what the pull request changes.
@@ -52,15 +52,13 @@ def refuse_locks(root: Path, pull: Pull) -> None:
     with repo:
         changed = _changed(repo, pull)
         locks = [path for path in changed if _LOCK.fullmatch(path)]
-        if locks and (pull.is_fork or pull.head_ref != LOCK_BRANCH):
+        if any(pull.is_fork or pull.head_ref != branch_for(path.rpartition("/")[2]) for path in locks):
             raise ProblemsError(*(_touched(path, pull.base_ref) for path in locks))
-        if pull.head_ref == LOCK_BRANCH and locks:
-            others = [path for path in changed if path not in locks]
-            problems = [_not_alone(path) for path in others[:10]] + [
-                problem for path in locks for problem in _not_grown(repo, path)
-            ]
+        if locks:
+            problems = [problem for path in locks for problem in _not_grown(repo, path)]
+            problems += [_not_alone(path, pull.head_ref) for path in changed if path not in locks]
             if problems:
-                raise ProblemsError(*problems)
+                raise ProblemsError(*problems[:_SHOWN_MAX])
 
 
 def _changed(repo: Repo, pull: Pull) -> list[str]:
@@ -97,10 +95,10 @@ def _touched(path: str, base: str) -> Diagnostic:
     )
 
 
-def _not_alone(path: str) -> Diagnostic:
+def _not_alone(path: str, branch: str) -> Diagnostic:
     return Diagnostic(
         code="ci-lock-touched",
-        summary=f"a pull request of `{LOCK_BRANCH}` changes more than lockfiles",
+        summary=f"a pull request of `{branch}` changes more than lockfiles",
         place=Place(path=path),
         why="it brings back what ftops recorded, and nothing else",
         fix="take this file out of it, and bring it by a pull request of its own",
@@ -113,7 +111,7 @@ def _lost(path: str) -> Diagnostic:
         summary="the lockfile of the pull request lacks what the one on its base records",
         place=Place(path=path),
         why="a job that is on record stays there",
-        fix=f"close it and delete the branch `{LOCK_BRANCH}`; the next run of ftops makes it anew",
+        fix="close it and delete its branch; the next run of ftops makes it anew",
     )
 
 

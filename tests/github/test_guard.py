@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ftops.diagnostics import ProblemsError
 from ftops.github.event import Pull
-from ftops.github.guard import LOCK_BRANCH, refuse_caches, refuse_locks
+from ftops.github.guard import refuse_caches, refuse_locks
+from ftops.github.offer import BRANCH
 from ftops.lockfile import Generation, JobRecord, Lockfile, encode, with_generation
 
 if TYPE_CHECKING:
@@ -90,31 +92,38 @@ def test_one_that_deletes_it_may_not(repository: Path) -> None:
 
 
 def test_the_own_one_of_ftops_may_add_to_lockfiles(repository: Path) -> None:
-    commit(repository, {"ftops.lock": encode(grown(grown(EMPTY, 1), 2)), "ftops.tiny.lock": encode(grown(EMPTY, 3))})
-    refuse_locks(repository, opened(repository, branch=LOCK_BRANCH))
+    commit(repository, {"ftops.lock": encode(grown(grown(EMPTY, 1), 2))})
+    refuse_locks(repository, opened(repository, branch=BRANCH))
+
+
+def test_of_each_target_the_own_one(repository: Path) -> None:
+    commit(repository, {"ftops.tiny.lock": encode(grown(EMPTY, 3))})
+    pull = opened(repository, branch=f"{BRANCH}-tiny")
+    refuse_locks(repository, pull)
+    assert refused(repository, replace(pull, head_ref=BRANCH)) == [("ci-lock-touched", "ftops.tiny.lock")]
 
 
 def test_but_it_may_not_come_from_a_fork(repository: Path) -> None:
     commit(repository, {"ftops.lock": encode(grown(grown(EMPTY, 1), 2))})
-    pull = opened(repository, branch=LOCK_BRANCH, is_fork=True)
+    pull = opened(repository, branch=BRANCH, is_fork=True)
     assert refused(repository, pull) == [("ci-lock-touched", "ftops.lock")]
 
 
 def test_nor_bring_anything_else(repository: Path) -> None:
     commit(repository, {"ftops.lock": encode(grown(grown(EMPTY, 1), 2)), "specs/a.yaml": b"b"})
-    assert refused(repository, opened(repository, branch=LOCK_BRANCH)) == [("ci-lock-touched", "specs/a.yaml")]
+    assert refused(repository, opened(repository, branch=BRANCH)) == [("ci-lock-touched", "specs/a.yaml")]
 
 
 @pytest.mark.parametrize("after", [encode(grown(EMPTY, 2)), encode(EMPTY), None])
 def test_nor_drop_a_job(repository: Path, after: bytes | None) -> None:
     commit(repository, {"ftops.lock": after})
-    assert refused(repository, opened(repository, branch=LOCK_BRANCH)) == [("ci-lock-touched", "ftops.lock")]
+    assert refused(repository, opened(repository, branch=BRANCH)) == [("ci-lock-touched", "ftops.lock")]
 
 
 def test_nor_be_edited_by_hand(repository: Path) -> None:
     content = encode(grown(grown(EMPTY, 1), 2)).replace(b"ftjob-2", b"ftjob-9")
     commit(repository, {"ftops.lock": content})
-    assert {code for code, _ in refused(repository, opened(repository, branch=LOCK_BRANCH))} == {"lock-edited"}
+    assert {code for code, _ in refused(repository, opened(repository, branch=BRANCH))} == {"lock-edited"}
 
 
 def test_another_commit_than_the_merge_tells_nothing(repository: Path) -> None:
