@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Protocol
 
 
@@ -35,3 +35,8 @@ def in_utc(seconds: int, pattern: str = "%Y-%m-%d %H:%M UTC") -> str:
         return datetime.fromtimestamp(seconds, UTC).strftime(pattern)
     except (ValueError, OverflowError, OSError):
         return str(seconds)
+
+
+def day(seconds: int) -> date:
+    """The day of a unix time, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).date()

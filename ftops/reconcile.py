@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from ftops.apply import Applier
 from ftops.claimant import Claimant
+from ftops.collected import collected_file, last_collected
+from ftops.clock import day
 from ftops.create import Creator, Ledger
 from ftops.datafiles import read_data
 from ftops.dataset.tokens.base import models_folder
@@ -20,19 +22,21 @@ from ftops.datasets import built_for
 from ftops.diagnostics import Diagnostic, ProblemsError, Severity
 from ftops.git import head_commit, origin_name
 from ftops.gitfile import claims_file
+from ftops.gitlogin import login
 from ftops.lockfile import Lockfile, broken, verify
 from ftops.lockstore import LockStore, make_state_folder
 from ftops.plan.changes import PAID, Change, Kind
-from ftops.plan.desired import Desired, resolve
+from ftops.plan.desired import Desired, base_model, resolve
 from ftops.plan.diff import diff
 from ftops.plan.duration import durations
 from ftops.plan.fit import unfit
 from ftops.plan.observed import UNFINISHED, Observed, State, state_of
 from ftops.plan.plan import Plan, checksum, select
+from ftops.plan.policy import Policy, Verdict, judge
 from ftops.plan.rebuild import rebuilt, unrecorded
 from ftops.project import Project, read_declared, with_source
 from ftops.remote.connect import connect
-from ftops.remote.profiles import profile
+from ftops.remote.profiles import base_named, profile
 from ftops.upload import Uploader
 
 if TYPE_CHECKING:
@@ -87,7 +91,14 @@ class World:
         project = self.project
         if project.target.is_embedded or project.config.claims == "local":
             return None
-        return claims_file(project.root, project.target.name)
+        return claims_file(project.root, project.target.name, login(self.environ))
+
+    @cached_property
+    def collected(self) -> SharedFile | None:
+        """Where machines that collect say when they did; None where there is only this one."""
+        if self.claims is None:
+            return None
+        return collected_file(self.project.root, self.project.target.name, login(self.environ))
 
 
 def plan(world: World, options: Options, *, refresh: bool = False) -> Plan:
@@ -99,7 +110,7 @@ def plan(world: World, options: Options, *, refresh: bool = False) -> Plan:
     store = world.store()
     recorded = store.read()
     wanted = _gather(world, recorded)
-    planned = _plan(wanted, recorded, _observe(world.provider, wanted, recorded) if refresh else None, options)
+    planned = _plan(world, wanted, recorded, _observe(world.provider, wanted, recorded) if refresh else None, options)
     # A look at what was changed by hand does no harm; to write over it would, so there it is an error.
     edited = tuple(replace(problem, severity=Severity.WARNING) for problem in verify(recorded, store.name))
     return replace(
@@ -107,6 +118,7 @@ def plan(world: World, options: Options, *, refresh: bool = False) -> Plan:
         warnings=(*planned.warnings, *edited),
         data_changes=_data_changes(world.project, planned, wanted.data),
         seconds=durations(planned.changes, recorded),
+        collected_at=collected_at(world, planned) if refresh else None,
     )
 
 
@@ -116,15 +128,17 @@ def apply(
     """Carry out *planned*: what is observed now may make it cheaper; if it would add to it, the plan is stale.
 
     Raises:
-        ProblemsError: The plan is stale (exit code 3), or the record cannot be kept.
+        ProblemsError: The plan is stale, or policy refuses something of it (exit code 3), or the record cannot be kept.
     """
     store = world.store()
     with store.exclusive():
         recorded = _verified(store)
         wanted = _gather(world, recorded)
-        now = _plan(wanted, recorded, _observe(provider, wanted, recorded), options)
+        now = _plan(world, wanted, recorded, _observe(provider, wanted, recorded), options)
         if now.checksum != planned.checksum:
             raise ProblemsError(_stale(), exit_code=3)
+        if now.refusals:
+            raise ProblemsError(*now.refusals, exit_code=3)
         return _applier(world, provider, store, recorded).carry_out(now.changes, tell)
 
 
@@ -132,6 +146,8 @@ def reconcile(
     world: World, options: Options, *, provider: Provider, tell: Callable[[Outcome], None]
 ) -> tuple[Plan, tuple[Outcome, ...]]:
     """Collect what ended, and go on with what an earlier apply was told to make; gives what is left, and what was done.
+
+    What policy refuses by now is left alone, and told among the refusals of what is left.
 
     Raises:
         ProblemsError: The record cannot be kept.
@@ -142,15 +158,21 @@ def reconcile(
         wanted = _gather(world, recorded)
         observed = _observe(provider, wanted, recorded)
         applier = _applier(world, provider, store, recorded)
-        found = _plan(wanted, recorded, observed, options)
+        found = _plan(world, wanted, recorded, observed, options, only_approved=True)
         outcomes = applier.carry_out((change for change in found.changes if change.kind in RECONCILED), tell)
         # Models that were just collected may be what approved children wait for.
-        ready = _plan(wanted, applier.lock, observed, options)
-        outcomes += applier.carry_out((change for change in ready.changes if _is_approved(change)), tell)
+        ready = _plan(world, wanted, applier.lock, observed, options, only_approved=True)
+        outcomes += applier.carry_out((change for change in ready.changes if _goes_on(change, ready)), tell)
         # What was made or recorded just now is there, though the look before it did not see it.
         models = dict.fromkeys(model for model in _models(applier.lock) if model not in _models(recorded))
         seen = Observed(jobs=(*applier.made, *observed.jobs), models={**observed.models, **models})
-        return _plan(wanted, applier.lock, seen, options), outcomes
+        return _plan(world, wanted, applier.lock, seen, options, only_approved=True), outcomes
+
+
+def collected_at(world: World, planned: Plan) -> int | None:
+    """When results that *planned* waits for were last collected, as far as the git remote tells."""
+    waits = planned.counts.keys() & {Kind.AWAIT, Kind.COLLECT}
+    return last_collected(world.collected) if waits and world.collected else None
 
 
 def rebuild(world: World, recorded: Lockfile, *, provider: Provider, store: LockStore) -> tuple[str, ...]:
@@ -174,12 +196,14 @@ def rebuild(world: World, recorded: Lockfile, *, provider: Provider, store: Lock
 
 
 def outstanding(plan: Plan) -> tuple[Change, ...]:
-    """What a later `reconcile` still has to collect or to go on with: not what waits for a parent that failed."""
+    """What a later `reconcile` still has to collect or to go on with.
+
+    Not what waits for a parent that failed, nor what policy refuses.
+    """
     found: list[Change] = []
     going: set[str | None] = {None}
     for change in plan.changes:
-        goes_on = change.kind in {Kind.AWAIT, Kind.COLLECT} or (_is_approved(change) and change.waits_for in going)
-        if goes_on:
+        if change.kind in {Kind.AWAIT, Kind.COLLECT} or (_goes_on(change, plan) and change.waits_for in going):
             found.append(change)
             going.add(change.name)
     return tuple(found)
@@ -264,11 +288,20 @@ def _verified(store: LockStore) -> Lockfile:
     return recorded
 
 
-def _plan(wanted: _Wanted, recorded: Lockfile, observed: Observed | None, options: Options) -> Plan:
+def _plan(
+    world: World,
+    wanted: _Wanted,
+    recorded: Lockfile,
+    observed: Observed | None,
+    options: Options,
+    *,
+    only_approved: bool = False,
+) -> Plan:
     """Decide, with or without a look at the provider.
 
     The checksum is over what is decided without one, so that a reviewed plan holds whatever has finished meanwhile;
     only what a look adds to the bill (a model to be taken back that is gone) makes it another plan.
+    Policy judges all that is to be trained; with *only_approved*, what of it an earlier apply was told to make.
     """
     names = {each.name for each in select(wanted.desired, options.selectors)}
 
@@ -281,7 +314,40 @@ def _plan(wanted: _Wanted, recorded: Lockfile, observed: Observed | None, option
     expected = {change.name for change in offline if change.kind in PAID}
     added = [change for change in changes if change.kind in PAID and change.name not in expected]
     agreed = checksum(wanted.target, (*offline, *added))
-    return Plan(target=wanted.target, changes=changes, checksum=agreed, warnings=wanted.warnings)
+    due = tuple(each for each in changes if each.kind in PAID and (each.approved or not only_approved))
+    verdict = _judged(world, wanted, recorded, due) if due else Verdict()
+    budget = world.project.config.budget
+    return Plan(
+        target=wanted.target,
+        changes=changes,
+        checksum=agreed,
+        warnings=(*wanted.warnings, *verdict.warnings),
+        refusals=verdict.refusals,
+        refused=verdict.refused,
+        limit_usd=budget.max_usd if budget else None,
+    )
+
+
+def _judged(world: World, wanted: _Wanted, recorded: Lockfile, due: tuple[Change, ...]) -> Verdict:
+    """What policy says today of jobs that are to be made."""
+    project, inputs = world.project, {each.name: each.inputs for each in wanted.desired}
+    starts = {change.name: base_model(change.wanted.inputs.model, inputs, recorded) for change in due}
+    known = {name: base_named(start, project.target.profile) for name, start in starts.items() if start}
+    verdict = judge(
+        due,
+        Policy(
+            target=project.target,
+            budget=project.config.budget,
+            today=day(world.clock.now()),
+            closed_from=profile(project.target.profile).closed_from,
+            bases={name: base for name, base in known.items() if base},
+        ),
+    )
+    return replace(
+        verdict,
+        refusals=with_source(project, verdict.refusals),
+        warnings=with_source(project, verdict.warnings),
+    )
 
 
 def _applier(world: World, provider: Provider, store: LockStore, recorded: Lockfile) -> Applier:
@@ -293,8 +359,8 @@ def _applier(world: World, provider: Provider, store: LockStore, recorded: Lockf
     return Applier(provider=provider, ledger=ledger, creator=creator, uploader=uploader)
 
 
-def _is_approved(change: Change) -> bool:
-    return change.kind in PAID and change.approved
+def _goes_on(change: Change, plan: Plan) -> bool:
+    return change.kind in PAID and change.approved and change.name not in plan.refused
 
 
 def _stale() -> Diagnostic:

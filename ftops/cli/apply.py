@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ftops.cli import frame
+from ftops.cli.door import REFUSED, WRONG_USAGE
 from ftops.cli.follow import follow
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.plan.changes import PAID, Kind
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 ASKED = PAID | {Kind.SELECT, Kind.CANCEL, Kind.FORGET}
 """What a person is asked about; the rest only records what is there."""
-REFUSED = 3
-WRONG_USAGE = 64
 
 
 @click.command()
@@ -56,16 +55,20 @@ def apply(
     frame.warn(planned.warnings)
     if not (as_json or quiet):
         frame.say(render_plan(planned, colour=frame.colour(), width=frame.width(), next_step=not planned.pending))
+    if planned.refusals:
+        raise ProblemsError(*planned.refusals, exit_code=REFUSED)
     _check(planned, checksum, yes=yes)
     tell = frame.silent if quiet else frame.tell
     outcomes = reconcile.apply(world, planned, options, provider=world.provider, tell=tell)
+    left = None
     if wait:
-        outcomes += follow(world, options, provider=world.provider, quiet=quiet, told=outcomes)
+        left, collected = follow(world, options, provider=world.provider, quiet=quiet, told=outcomes)
+        outcomes += collected
     elif outcomes and not (quiet or as_json):
         frame.say("next: `ftops reconcile` records what comes of it, `ftops reconcile --wait` follows it")
     if as_json:
         frame.answer_json(outcomes_json(outcomes))
-    return frame.exit_code(outcomes)
+    return frame.exit_code(outcomes, left)
 
 
 def _check(planned: Plan, checksum: str | None, *, yes: bool) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PROBLEM = 1
+REFUSED = 3
 WRONG_USAGE = 64
 OUR_BUG = 70
 INTERRUPTED = 130

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def follow(
     world: World, options: Options, *, provider: Provider, quiet: bool, told: Sequence[Outcome] = ()
-) -> tuple[Outcome, ...]:
-    """Reconcile until nothing is outstanding, showing how the jobs get on; gives what was done.
+) -> tuple[Plan, tuple[Outcome, ...]]:
+    """Reconcile until nothing is outstanding, showing how the jobs get on; gives what is left, and what was done.
 
     Each turn asks for one list of jobs, and for the new events of those that run. What *told* says already is not said
     again.
@@ -43,7 +43,7 @@ def follow(
             plan, outcomes = reconcile.reconcile(world, options, provider=provider, tell=tell)
             done.extend(outcome for outcome in outcomes if not outcome.waits)
             if not reconcile.outstanding(plan) or any(outcome.problem and not outcome.waits for outcome in outcomes):
-                return tuple(done)
+                return plan, tuple(done)
             if not quiet:
                 view.update(_progress(plan, provider, events, world.clock.now()))
             world.clock.sleep(provider.profile.poll_seconds)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from ftops.cli.door import WRONG_USAGE, show_problems, wants_colour
+from ftops.cli.door import REFUSED, WRONG_USAGE, show_problems, wants_colour
 from ftops.clock import SystemClock
 from ftops.diagnostics import Diagnostic, ProblemsError, Severity
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ftops.dataset.tokens.base import Base
     from ftops.lockfile import Entry, Generation, Lockfile
     from ftops.plan.changes import Outcome
+    from ftops.plan.plan import Plan
     from ftops.reconcile import World
 
 Function = TypeVar("Function", bound="Callable[..., object]")
@@ -77,10 +78,24 @@ def answer_json(value: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
+def tell_collected(planned: Plan, now: int) -> None:
+    """Say when results that are waited for were last collected: what collects them in CI may have stopped."""
+    if planned.collected_at is not None:
+        from ftops.report.figures import ago  # noqa: PLC0415  # only where something is waited for
+
+        say(f"results were last collected {ago(planned.collected_at, now)}")
+
+
 def warn(warnings: Sequence[Diagnostic]) -> None:
     """Show what is no error."""
     if warnings:
         show_problems(warnings)
+
+
+def refused(plan: Plan) -> int:
+    """Show what policy refuses of *plan*; 3 if it refuses anything."""
+    warn(plan.refusals)
+    return REFUSED if plan.refusals else 0
 
 
 def width() -> int:
@@ -102,12 +117,16 @@ def silent(outcome: Outcome) -> None:
     """Say nothing, with --quiet."""
 
 
-def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Show what went wrong; 1 if anything did, and waiting for a slot or another machine is nothing wrong."""
+def exit_code(outcomes: Sequence[Outcome], left: Plan | None = None) -> int:
+    """Show what went wrong, and what policy refuses of what is *left*; 1 if anything went wrong, else 3 if it does.
+
+    Waiting for a slot or another machine is nothing wrong.
+    """
     failed = [outcome.problem for outcome in outcomes if outcome.problem and not outcome.waits]
     waiting = [outcome.problem for outcome in outcomes if outcome.problem and outcome.waits]
     warn([*(replace(problem, severity=Severity.WARNING) for problem in waiting), *failed])
-    return 1 if failed else 0
+    policy = refused(left) if left else 0
+    return 1 if failed else policy
 
 
 def base_of(model: str) -> tuple[str, Base]:

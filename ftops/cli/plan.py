@@ -34,7 +34,8 @@ def plan(
     """Show what `ftops apply` would do, and why.
 
     SPEC is a name, a glob such as 'elle-*', or a label such as 'label:team=support'; without any, all specs.
-    Asks nobody and needs no key, unless --refresh is given.
+    Asks nobody and needs no key, unless --refresh is given. Exits with 3 if a budget, or the provider's calendar,
+    forbids what would be trained.
     """
     from ftops import reconcile  # noqa: PLC0415  # commands load what they use
     from ftops.datasets import paths_behind  # noqa: PLC0415
@@ -49,13 +50,15 @@ def plan(
     planned = reconcile.plan(world, options, refresh=refresh)
     if not quiet:
         frame.warn(planned.warnings)
+        frame.tell_collected(planned, world.clock.now())
     if as_json:
         frame.answer_json(plan_json(planned))
     elif not quiet:
         text = render_plan(planned, colour=frame.colour(), width=frame.width(), verbose=verbose)
         frame.answer(text)
+        # What policy says today of what is to be trained cannot be in a memo: then something is pending.
         if not (refresh or selectors or planned.pending or planned.warnings):
             specs = [change.desired.spec for change in planned.changes if change.desired]
             behind = paths_behind(world.project, read_declared(world.project).datasets)
             remember(world.project.root, sorted({*paths_read(world.project, specs), *behind}), text, since=began)
-    return CHANGES_PENDING if detailed_exitcode and planned.pending else 0
+    return frame.refused(planned) or (CHANGES_PENDING if detailed_exitcode and planned.pending else 0)

@@ -18,7 +18,8 @@ from ftops.plan.changes import Kind
 def reconcile(selectors: tuple[str, ...], target: str | None, *, wait: bool, as_json: bool, quiet: bool) -> int:
     """Collect what finished, and go on with what an earlier apply left waiting.
 
-    Starts nothing that no apply was told to make. A run too many does no harm.
+    Starts nothing that no apply was told to make, nor what policy forbids by now: then it exits with 3, once all is
+    collected. A run too many does no harm.
     """
     from ftops import reconcile as path  # noqa: PLC0415  # commands load what they use
     from ftops.report.machine import outcomes_json  # noqa: PLC0415
@@ -27,7 +28,7 @@ def reconcile(selectors: tuple[str, ...], target: str | None, *, wait: bool, as_
     options = path.Options(selectors=selectors)
     provider = world.provider
     if wait:
-        outcomes = follow(world, options, provider=provider, quiet=quiet)
+        plan, outcomes = follow(world, options, provider=provider, quiet=quiet)
     else:
         tell = frame.silent if quiet else frame.tell
         plan, outcomes = path.reconcile(world, options, provider=provider, tell=tell)
@@ -38,7 +39,7 @@ def reconcile(selectors: tuple[str, ...], target: str | None, *, wait: bool, as_
                     frame.say(f"{change.name}: {change.reason}")
     if as_json:
         frame.answer_json(outcomes_json(outcomes))
-    return frame.exit_code(outcomes)
+    return frame.exit_code(outcomes, plan)
 
 
 def _summary(done: int, left: int) -> str:

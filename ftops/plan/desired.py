@@ -84,6 +84,27 @@ def model_of(recorded: Lockfile, parent: ParentInput) -> str | None:
     return generation.model if generation else None
 
 
+def base_model(start: str | ParentInput, wanted: Mapping[str, Inputs], recorded: Lockfile) -> str | None:
+    """The base model at the beginning of a chain of models that were trained from each other; None if it is not known.
+
+    Args:
+        start: The nearest of them.
+        wanted: What specs ask for, by name, for parents that are not recorded yet.
+        recorded: What was trained before.
+    """
+    seen: set[ParentInput] = set()
+    while isinstance(start, ParentInput):
+        generation = _generation(recorded.models.get(start.spec, Entry()), start.digest)
+        if generation and generation.inputs is None:
+            return generation.model
+        inputs = generation.inputs if generation else wanted.get(start.spec)
+        if inputs is None or start in seen:
+            return None
+        seen.add(start)
+        start = inputs.model
+    return start
+
+
 def _model(
     spec: Spec,
     resolved: Mapping[str, Desired],

@@ -9,6 +9,7 @@ from ftops.digest import short
 from ftops.lockfile import ParentInput
 from ftops.plan.changes import PAID, Kind
 from ftops.plan.diff import NO_JOB
+from ftops.plan.policy import limit_shown
 from ftops.report.datadiff import one_line
 from ftops.report.figures import dollars
 from ftops.report.terminal import BOLD, CYAN, DIM, GREEN, RED, YELLOW, counted, cut, padded, paint, visible, width_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ftops.plan.changes import Cause, Change
     from ftops.plan.cost import Cost
     from ftops.plan.plan import Plan
+    from ftops.spec.model import Budget
 
 SYMBOLS = {
     Kind.CREATE: ("+", GREEN),
@@ -85,7 +87,7 @@ def _header(plan: Plan) -> str:
         return f"No changes. {models} on target {target}."
     numbers = ((sum(counts[kind] for kind in kinds), words) for words, kinds in _COUNTED)
     tally = ", ".join(f"{number:,} {words}" for number, words in numbers if number)
-    cost = f", about {dollars(plan.cost_usd)}" if plan.cost_usd else ""
+    cost = f", about {dollars(plan.cost_usd)}{_limit(plan.limit_usd)}" if plan.cost_usd else ""
     return f"{'Plan' if plan.pending else 'No changes'}: {tally} on target {target}{cost}"
 
 
@@ -102,16 +104,20 @@ def _block(change: Change, plan: Plan, name_width: int, *, colour: bool, width: 
         if data := plan.data_changes.get((change.name, cause.field)):
             lines.append(f"{_INDENT}    {one_line(data)}")
     if change.kind in PAID and change.desired and change.desired.cost:
-        lines.append(_INDENT + _cost(change.desired.cost))
+        lines.append(_INDENT + _cost(change.desired.cost, change.desired.spec.budget))
     return lines
 
 
-def _cost(cost: Cost) -> str:
-    """What training is estimated to take and to cost, such as `about 81,000 tokens in 3 epochs, $0.41`."""
+def _cost(cost: Cost, budget: Budget | None) -> str:
+    """What training is estimated to take and to cost, such as `about 81,000 tokens in 3 epochs, $0.41 of $5.00`."""
     if cost.unknown and not cost.billed_tokens:
         return cost.unknown
-    price = f", {dollars(cost.usd)}" if cost.usd else ""
+    price = f", {dollars(cost.usd)}{_limit(budget.max_usd if budget else None)}" if cost.usd else ""
     return f"about {counted(cost.billed_tokens, 'token')} in {counted(cost.epochs, 'epoch')}{price}"
+
+
+def _limit(usd: float | None) -> str:
+    return "" if usd is None else f" of {limit_shown(usd)}"
 
 
 def _what(change: Change) -> str:
@@ -155,7 +161,9 @@ def _digest_shortened(value: str) -> str:
 def _footer(plan: Plan) -> list[str]:
     kinds = plan.counts.keys()
     lines = [f"checksum {plan.checksum}"] if plan.pending else []
-    if kinds & _SPENDS_OR_DROPS:
+    if plan.refusals:
+        lines.append("next: mend what is refused; until then `ftops apply` carries out nothing of this")
+    elif kinds & _SPENDS_OR_DROPS:
         lines.append(f"next: `ftops apply`, or in CI `ftops apply --checksum {plan.checksum}`")
     elif kinds & _RECORDS:
         lines.append("next: `ftops reconcile` records what is there; it trains nothing new")
