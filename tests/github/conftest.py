@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.github.actions import Actions, keyless_settings, project
 from tests.github.forge.handle import forge
+from tests.github.provider import provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.github.forge.handle import Forge, Repository
 
@@ -34,3 +37,18 @@ def models(github: Forge) -> Repository:
     made = github.repository("acme/models")
     made.commit({"README.md": "Models of Acme\n"}, message="Begin")
     return made
+
+
+@pytest.fixture
+def actions(github: Forge, tmp_path: Path) -> Iterator[Actions]:
+    """A project in a repository with our workflows, and a provider that trusts its jobs; nothing is merged yet."""
+    repository = github.repository("acme/models")
+    for name in ("ftops-production", "ftops-collect"):
+        repository.environment(name, branches=["main"])
+    with provider(tmp_path / "provider", github, repository.id) as trusting:
+        repository.commit(project(trusting.url), message="Begin")
+        made = Actions(
+            repository=repository, provider=trusting, folder=tmp_path / "actions", settings=keyless_settings()
+        )
+        made.forget()
+        yield made

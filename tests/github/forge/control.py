@@ -62,7 +62,7 @@ class Control:
 
     # Repositories
 
-    def repository(self, name: str, private: bool, parent: str | None) -> str:  # called by name
+    def repository(self, name: str, private: bool, parent: str | None) -> dict[str, Any]:  # called by name
         path = self.world.folder / str(self.world.life) / f"{name}.git"
         path.parent.mkdir(parents=True, exist_ok=True)
         bare = Bare.create(path)
@@ -77,7 +77,7 @@ class Control:
             parent=parent,
         )
         self.world.repositories[name] = made
-        return str(path)
+        return {"id": made.id, "path": str(path)}
 
     def allow_actions_to_open_pulls(self, repository: str) -> None:
         self._known(repository).actions_may_open_pulls = True

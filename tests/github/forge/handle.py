@@ -79,8 +79,8 @@ class Forge:
         self.call("revoke", token=token)
 
     def repository(self, name: str, *, private: bool = True, fork_of: Repository | None = None) -> Repository:
-        path = self.call("repository", name=name, private=private, parent=fork_of.name if fork_of else None)
-        return Repository(forge=self, name=name, path=Path(path))
+        made = self.call("repository", name=name, private=private, parent=fork_of.name if fork_of else None)
+        return Repository(forge=self, name=name, id=made["id"], path=Path(made["path"]))
 
     def fail(self, request: str, kind: str, *, times: int = 1, seconds: float = 0) -> None:
         """Let the next requests that fit a pattern such as `POST */comments` fail.
@@ -122,6 +122,7 @@ class Repository:
     forge: Forge
     name: str
     """`owner/name`."""
+    id: int
     path: Path
     """The bare repository itself, to look at."""
 

@@ -102,7 +102,7 @@ class Bare:
             for path in deletions:
                 if not self.git("ls-files", "--", path, **index):
                     raise GitError(f"{path} does not exist")
-                self.git("update-index", "--force-remove", "--", path, **index)
+                self.git("update-index", "--index-info", stdin=f"0 {EMPTY}\t{path}\n".encode(), **index)
             for path, content in additions.items():
                 name = self.git("hash-object", "-w", "--stdin", stdin=content)
                 self.git("update-index", "--add", "--cacheinfo", f"100644,{name},{path}", **index)

@@ -1,0 +1,323 @@
+"""Runs workflow files for real, on this machine, by act: each job with the token, identity and variables of its own.
+
+act carries out what a workflow says; what GitHub grants and refuses around that is the forge's. So the file is
+rewritten on its way: what act does not know is dropped, expressions about tokens, secrets and variables become what the
+forge gave this one job, and actions of others become stand-ins.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+from tests.github.forge.handle import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.github.events import Event
+    from tests.github.forge.handle import Repository
+    from tests.github.model import Workflow
+
+ACT = Path(sys.executable).parent / "act"
+STUBS = Path(__file__).parent / "stubs"
+SECONDS_MAX = 240
+"""For one run."""
+OURS = "ftops-dev/ftops@" + "0" * 40
+"""Stands for `uses: ./`, which act would look for in the checkout."""
+MARK = "FORGE_RUN"
+"""A variable of every process of a run, by which those that are left behind are found."""
+ANNOTATIONS = {"error", "warning", "notice"}
+_EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
+_CONTEXT = re.compile(r"\b(github\.token|(?:secrets|vars)\.\w+)")
+
+
+@dataclass(kw_only=True)
+class Settings:
+    """What people set on GitHub: variables and secrets of the repository, and of each environment."""
+
+    variables: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    environment_variables: dict[str, dict[str, str]] = field(default_factory=dict)
+    environment_secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a run gave."""
+
+    workflow: str
+    jobs: dict[str, str]
+    """`success`, `failure` or `skipped` of each."""
+    log: str
+    """What all steps printed, with annotations as commands."""
+    summaries: dict[str, str]
+    """Of each job that wrote one."""
+    artifacts: Path
+    seconds: dict[str, float]
+    """How long each job held a runner."""
+
+    @property
+    def passed(self) -> bool:
+        return "failure" not in self.jobs.values()
+
+    def artifact(self, name: str) -> bytes:
+        return (self.artifacts / name).read_bytes()
+
+    def __str__(self) -> str:
+        return f"{self.workflow}: {self.jobs}\n{self.log}"
+
+
+def run(
+    workflow: Workflow,
+    event: Event,
+    repository: Repository,
+    settings: Settings,
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    run_id: int = 1,
+    seconds_max: float = SECONDS_MAX,
+) -> Result:
+    """Run *workflow* for *event*; *environment* is of the stand-ins: FORGE_FTOPS is the program that they set up.
+
+    Raises:
+        TimeoutError: It took too long; nothing of it is left running.
+        FileNotFoundError: act is not installed.
+    """
+    folder.mkdir(parents=True)
+    artifacts = folder / "artifacts"
+    artifacts.mkdir()
+    checkout = _checkout(repository, event, folder / "checkout")
+    file = folder / workflow.name
+    file.write_text(prepared(workflow, event, repository, settings, run_id=run_id), encoding="utf-8")
+    (folder / "event.json").write_text(json.dumps(event.payload), encoding="utf-8")
+    given = {
+        **_contexts(event, repository, run_id),
+        **environment,
+        "FORGE_ARTIFACTS": str(artifacts),
+        "GIT_PAGER": "cat",
+        "GIT_TERMINAL_PROMPT": "0",
+        MARK: token_hex(8),
+    }
+    command = [str(ACT), event.name, "-W", str(file), "-e", str(folder / "event.json"), *_flags(workflow, event)]
+    command += [flag for name, value in given.items() for flag in ("--env", f"{name}={value}")]
+    lines = _act(command, checkout, folder / "home", mark=given[MARK], seconds_max=seconds_max)
+    return _result(workflow, lines, artifacts)
+
+
+def _checkout(repository: Repository, event: Event, path: Path) -> Path:
+    """A clone in which the commit of the event is checked out, for act takes `github.sha` from there."""
+    for command in (
+        ["init", "-q", str(path)],
+        ["-C", str(path), "fetch", "-q", "--depth=1", str(repository.path), event.sha],
+        ["-C", str(path), "checkout", "-q", "--detach", "FETCH_HEAD"],
+    ):
+        subprocess.run(["git", *command], check=True)
+    return path
+
+
+def _contexts(event: Event, repository: Repository, run_id: int) -> dict[str, str]:
+    return {
+        **repository.forge.environment(repository.name),
+        "GITHUB_REF": event.ref,
+        "GITHUB_SHA": event.sha,
+        "GITHUB_HEAD_REF": event.head_ref,
+        "GITHUB_BASE_REF": event.base_ref,
+        "GITHUB_RUN_ID": str(run_id),
+    }
+
+
+def _flags(workflow: Workflow, event: Event) -> list[str]:
+    labels = {job["runs-on"] for job in workflow.content["jobs"].values()}
+    flags = ["--json", "--no-cache-server", "--no-skip-checkout", "--artifact-server-addr", "127.0.0.1"]
+    flags += ["--actor", event.actor]
+    for label in sorted(labels):
+        flags += ["-P", f"{label}=-self-hosted"]
+    for used in sorted({each for each in _uses(workflow.content) if each != "./"} | {OURS}):
+        flags += ["--local-repository", f"{used}={_stub(used)}"]
+    return flags
+
+
+def _act(command: list[str], checkout: Path, home: Path, *, mark: str, seconds_max: float) -> list[dict[str, Any]]:
+    """Run act to its end, and then whatever it left behind."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C.UTF-8"}
+    process = subprocess.Popen(
+        command,
+        cwd=checkout,
+        env=environ,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    try:
+        output, _ = process.communicate(timeout=seconds_max)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise TimeoutError(f"act ran for more than {seconds_max} seconds") from None
+    finally:
+        for left in processes_of(mark):
+            os.kill(left, signal.SIGKILL)
+    return [_read(line) for line in output.splitlines()]
+
+
+def processes_of(mark: str) -> list[int]:
+    """All processes that have the mark of a run in their environment."""
+    wanted, found = f"{MARK}={mark}".encode(), []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if wanted in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def _read(line: str) -> dict[str, Any]:
+    try:
+        read = json.loads(line)
+    except json.JSONDecodeError:
+        read = None
+    return read if isinstance(read, dict) else {"msg": line, "level": "error"}
+
+
+def _result(workflow: Workflow, lines: list[dict[str, Any]], artifacts: Path) -> Result:
+    jobs = dict.fromkeys(workflow.content["jobs"], "skipped")
+    summaries: dict[str, str] = {}
+    seconds: dict[str, float] = {}
+    log = []
+    for line in lines:
+        text, command = line.get("msg", ""), line.get("command")
+        assert "workflow is not valid" not in text, text
+        job = line.get("jobID", "")
+        if "jobResult" in line:
+            jobs[job] = line["jobResult"]
+        # The steps of a stand-in are counted with it.
+        if "stepResult" in line and len(line.get("stepID", ())) == 1:
+            seconds[job] = seconds.get(job, 0) + line["executionTime"] / 1e9
+        if command == "summary":
+            summaries[job] = summaries.get(job, "") + line["content"]
+        if line.get("raw_output") or command in ANNOTATIONS or (line.get("level") == "error" and not command):
+            log.append(text.strip("\r\n") + "\n")
+    return Result(
+        workflow=workflow.name, jobs=jobs, log="".join(log), summaries=summaries, artifacts=artifacts, seconds=seconds
+    )
+
+
+# The file on its way
+
+
+def prepared(workflow: Workflow, event: Event, repository: Repository, settings: Settings, *, run_id: int) -> str:
+    """The text that act is given."""
+    content = YAML(typ="safe", pure=True).load(io.StringIO(workflow.text))
+    content.get("concurrency", {}).pop("queue", None)
+    for name, job in content["jobs"].items():
+        environment = _environment(job)
+        job.pop("environment", None)
+        granted = _granted(content, job)
+        facts = {
+            "workflow": f".github/workflows/{workflow.name}",
+            "name": name,
+            "permissions": granted,
+            "event": event.name,
+            "ref": event.ref,
+            "sha": event.sha,
+            "actor": event.actor,
+            "environment": environment,
+            "head_ref": event.head_ref,
+            "base_ref": event.base_ref,
+            "from_fork": event.from_fork,
+            "run_id": run_id,
+        }
+        try:
+            variables = repository.start_job(**facts)
+        except RefusedError as error:
+            job["steps"] = [{"run": f"echo '::error::{error}'; exit 1", "shell": "bash"}]
+            continue
+        token = variables.pop("GITHUB_TOKEN")
+        job["env"] = {**job.get("env", {}), **variables}
+        content["jobs"][name] = _filled(job, _lookup(settings, environment, token, is_fork=event.from_fork))
+        for step in content["jobs"][name]["steps"]:
+            _replace_action(step, token)
+    # JSON is YAML, too.
+    return json.dumps(content, indent=2)
+
+
+def _environment(job: dict[str, Any]) -> str | None:
+    given = job.get("environment")
+    return given["name"] if isinstance(given, dict) else given
+
+
+def _granted(content: dict[str, Any], job: dict[str, Any]) -> dict[str, str]:
+    """A job's own permissions take the place of the workflow's; without any, a token reads the contents."""
+    found = job.get("permissions", content.get("permissions", {"contents": "read"}))
+    assert isinstance(found, dict), "permissions are listed"
+    return found
+
+
+def _lookup(settings: Settings, environment: str | None, token: str, *, is_fork: bool) -> Callable[[str], str]:
+    """What `github.token`, `vars.…` and `secrets.…` are in a job; what is not set is empty, as on GitHub."""
+    here = environment or ""
+    variables = settings.variables | settings.environment_variables.get(here, {})
+    hidden = {} if is_fork else settings.secrets | settings.environment_secrets.get(here, {})
+    known = {f"vars.{name}": value for name, value in variables.items()}
+    known |= {f"secrets.{name}": value for name, value in hidden.items()}
+    known |= {"github.token": token, "secrets.GITHUB_TOKEN": token}
+    return lambda name: known.get(name, "")
+
+
+def _filled(value: Any, lookup: Callable[[str], str], *, is_condition: bool = False) -> Any:
+    """All expressions below *value*, with what is looked up in them as a text."""
+    if isinstance(value, dict):
+        return {name: _filled(each, lookup, is_condition=name == "if") for name, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, lookup) for each in value]
+    if not isinstance(value, str):
+        return value
+
+    def quoted(found: re.Match[str]) -> str:
+        return "'" + lookup(found[1]).replace("'", "''") + "'"
+
+    if is_condition:
+        return _CONTEXT.sub(quoted, value)
+    return _EXPRESSION.sub(lambda expression: _CONTEXT.sub(quoted, expression[0]), value)
+
+
+def _replace_action(step: dict[str, Any], token: str) -> None:
+    """Check that the stand-in knows all inputs; what the runner gives by default is given here."""
+    used = step.get("uses")
+    if used is None:
+        return
+    if used == "./":
+        used = step["uses"] = OURS
+    inputs = YAML(typ="safe", pure=True).load(_stub(used) / "action.yml").get("inputs", {})
+    unknown = set(step.get("with", {})) - set(inputs)
+    assert not unknown, f"the stand-in for {used} knows no {unknown}"
+    if "token" in inputs:
+        step["with"] = {"token": token, **step.get("with", {})}
+
+
+def _uses(content: dict[str, Any]) -> set[str]:
+    return {step["uses"] for job in content["jobs"].values() for step in job["steps"] if "uses" in step}
+
+
+def _stub(used: str) -> Path:
+    path = STUBS / used.partition("@")[0].replace("/", "-")
+    assert path.is_dir(), f"there is no stand-in for {used} in {STUBS}"
+    return path
