@@ -6,7 +6,6 @@ renders no markup, and ends neither before a longer run of backticks than any th
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from ftops.report.datadiff import (
@@ -20,6 +19,7 @@ from ftops.report.datadiff import (
     signed,
     totals,
 )
+from ftops.report.markdown import code, fence, folded
 from ftops.report.terminal import counted, shortened
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 LABELS_SHOWN: Final = 20
 NAME_WIDTH: Final = 100
 CUT: Final = "\n\nMore does not fit here: `ftops diff-data` shows it."
-_BACKTICKS: Final = re.compile("`+")
 
 
 def render_markdown(found: Comparison, *, bytes_max: int) -> str:
@@ -41,7 +40,8 @@ def render_markdown(found: Comparison, *, bytes_max: int) -> str:
         found: What to tell.
         bytes_max: Of the text as UTF-8; what does not fit is left out by whole blocks.
     """
-    old, new = (code(shortened(one_row(source.name), NAME_WIDTH)) for source in (found.old, found.new))
+    names = (shortened(one_row(source.name), NAME_WIDTH) for source in (found.old, found.new))
+    old, new = (code(name, in_table=False) for name in names)
     text = f"{old} → {new}"
     for block in _blocks(found):
         longer = f"{text}\n\n{block}"
@@ -49,15 +49,6 @@ def render_markdown(found: Comparison, *, bytes_max: int) -> str:
             return text + CUT
         text = longer
     return text
-
-
-def code(text: str) -> str:
-    """A code span of *text*, in a table too."""
-    shown = one_row(text).replace("|", "\\|") or " "
-    mark = "`" * (_longest_run(shown) + 1)
-    # One blank at either end is taken off again, unless there is nothing else.
-    edge = " " if shown.strip() and (shown[0] in "` " or shown[-1] in "` ") else ""
-    return f"{mark}{edge}{shown}{edge}{mark}"
 
 
 def _blocks(found: Comparison) -> Iterable[str]:
@@ -94,7 +85,7 @@ def _labels(found: Comparison) -> str:
     for text, label in list(zip(found.samples.labels, found.diff.labels, strict=True))[:LABELS_SHOWN]:
         change = signed(label.new_rows - label.old_rows)
         lines.append(f"| {code(label_text(text))} | {label.old_rows:,} | {label.new_rows:,} | {change} |")
-    labels = [code(label_text(text)) for text in found.samples.labels]
+    labels = [code(label_text(text), in_table=False) for text in found.samples.labels]
     ways = [
         f"- {counted(way.rows, 'row')}: {labels[way.before]} → {labels[way.after]}"
         for way in found.diff.relabelled[:LABELS_SHOWN]
@@ -104,9 +95,7 @@ def _labels(found: Comparison) -> str:
 
 def _sample(sample: Sample, symbol: str) -> str:
     lines = [line for change in sample.changes for line in _change(change)]
-    fence = "`" * max(3, 1 + max(map(_longest_run, lines), default=0))
-    body = "\n".join([f"{fence}diff", *lines, fence])
-    return f"<details><summary>{symbol} {sample_title(sample)}</summary>\n\n{body}\n\n</details>"
+    return folded(f"{symbol} {sample_title(sample)}", fence(lines, "diff"))
 
 
 def _change(change: Change) -> list[str]:
@@ -122,7 +111,3 @@ def _change(change: Change) -> list[str]:
             shown = (one_row(piece.text) if len(kinds) == 1 else marked(piece) for piece in words)
             lines.append(f"{sign} {''.join(shown)}")
     return lines
-
-
-def _longest_run(text: str) -> int:
-    return max(map(len, _BACKTICKS.findall(text)), default=0)

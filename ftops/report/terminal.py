@@ -19,12 +19,12 @@ NARROWEST = 8
 """Columns that every cell of a table keeps, however narrow the terminal."""
 
 # Control characters move the cursor; those of bidirectional text, and those without width, hide what is really there.
-# The last line is commands to the runner of a workflow, which takes them from what a step prints: `::error::…` at the
-# beginning of a line, and the older `##[error]…` anywhere.
+# The last line is commands to the runner of a workflow, which takes them from what a step prints, of any length and in
+# either case: `::error file=a::…` at the beginning of a line, and the older `##[error]…` anywhere.
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e007f]"
-    r"|(?<!\S):(?=:[a-z-]+(?:::| .{0,300}::))|#(?=#\[[a-z-]+[\] ])"
+    r"|(?<!\S):(?=:[A-Za-z-]+(?:::| ))|#(?=#\[[A-Za-z-]+[\] ])"
 )
 
 

@@ -15,7 +15,7 @@ from ftops.dataset.relabel import LabelCount, Relabelling
 from ftops.dataset.samples import Change, Sample, Samples
 from ftops.dataset.wording import Piece
 from ftops.report.datadiff import MINUS, comparison_json, one_line, render_comparison
-from ftops.report.datadiff_markdown import CUT, code, render_markdown
+from ftops.report.datadiff_markdown import CUT, render_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,11 +148,3 @@ def test_what_does_not_fit_is_left_out_by_whole_blocks() -> None:
         assert len(shown.removesuffix(CUT)) >= len(before)
         before = shown.removesuffix(CUT)
     assert before == whole
-
-
-@pytest.mark.parametrize(
-    ("text", "span"),
-    [("bug", "`bug`"), ("a`b", "``a`b``"), ("`", "`` ` ``"), ("", "` `"), ("a|b", "`a\\|b`"), (" a ", "`  a  `")],
-)
-def test_a_code_span_is_longer_than_the_backticks_in_it(text: str, span: str) -> None:
-    assert code(text) == span

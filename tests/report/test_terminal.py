@@ -66,7 +66,16 @@ def test_nothing_is_painted_without_colour_and_no_text_stays_no_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["::error::x", "  ::warning file=a.py,line=1::x", "a ##[group]b", "::stop-commands::x"]
+    "text",
+    [
+        "::error::x",
+        "  ::warning file=a.py,line=1::x",
+        "a ##[group]b",
+        "::stop-commands::x",
+        "::Error::x",
+        "a ##[GROUP]b",
+        f"::error title={'x' * 1_000}::y",
+    ],
 )
 def test_nothing_visible_commands_the_runner_of_a_workflow(text: str) -> None:
     shown = visible(text)
