@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.fuzz import answers, files
+from tests.fuzz import answers, files, webhooks
 from tests.fuzz.promises import KEY, ROW
 
 if TYPE_CHECKING:
@@ -183,6 +184,10 @@ def _list(*items: object) -> bytes:
     return b"\0\0\0" + _json({"object": "list", "data": items, "has_more": False, "first_id": None, "last_id": None})
 
 
+_ENDED = {"object": "event", "id": "evt_1", "type": "fine_tuning.job.succeeded", "data": {"id": "ftjob-1"}}
+_ENDED_NOTED = _json({**_ENDED, "content": ROW})
+_GENUINE = "\n".join(webhooks.signed(_ENDED_NOTED).values()).encode()
+
 TARGETS = {
     "spec": Target(files.spec, (_SPEC, _MATRIX, _REINFORCEMENT, _DATASET), 4_096),
     "config": Target(files.config, (_CONFIG,), 2_048),
@@ -227,5 +232,17 @@ TARGETS = {
             b"\0\3\0<html>Sign in</html>" + KEY.encode(),
         ),
         4_096,
+    ),
+    "webhook": Target(
+        webhooks.webhook,
+        (
+            b"\0whsec_" + b64encode(webhooks.SECRET),
+            b"\1" + _GENUINE + b"\n" + _ENDED_NOTED,
+            b"\1" + _GENUINE + b"\n" + _json(_ENDED),
+            b"\2a\nb\nc\n" + _ENDED_NOTED,
+            b"\2a\nb\nc\n" + _json({**_ENDED, "type": "batch.completed", "data": [ROW]}),
+            b"\3a\nb\nc\n" + _json({**_ENDED, "data": {"id": ROW}}),
+        ),
+        2_048,
     ),
 }
