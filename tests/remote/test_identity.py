@@ -27,6 +27,7 @@ from ftops.remote.profiles import profile
 from ftops.report.problems import render_problems
 from ftops.spec.config import Target
 from tests.github.exchange import APPLY, Answer, Issuer, Keyless, Row, answer_json, keyless
+from tests.github.forge.handle import RefusedError, forge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -290,6 +291,37 @@ def test_a_job_that_github_does_not_vouch_for_is_told_of_its_permission(world: K
     assert error.problem.code == "identity-refused"
     assert "`id-token: write`" in said(error)
     assert "another-job" not in said(error)
+
+
+def test_of_the_jobs_on_a_forge_only_the_one_that_applies_on_main_is_let_in(
+    world: Keyless, opened: Open, tmp_path: Path
+) -> None:
+    """As GitHub gives identities out: by the job's permissions, and its environment by the branch."""
+    workflow = ".github/workflows/ftops-apply.yml"
+    ids = {name: value for name, value in world.environ().items() if name.startswith("OPENAI_")}
+    with forge(tmp_path / "forge") as github:
+        models = github.repository("acme/models")
+        facts = {"sha": models.commit({"a": "a"}), "actor": "mona", "name": "apply", "workflow": workflow}
+        facts |= {"event": "push", "ref": "refs/heads/main", "environment": "ftops-production"}
+        facts |= {"permissions": {"contents": "write", "id-token": "write"}}
+        models.environment("ftops-production", branches=["main"])
+        world.exchange.issuer = github.issuer
+        world.exchange.rows = [Row(account=APPLY.account, claims={**APPLY.claims, "repository_id": "*"})]
+
+        def job(**changes: object) -> Provider:
+            given = models.start_job(**(facts | changes))
+            return opened(ids | {"GITHUB_ACTIONS": "true"} | given)
+
+        assert job().models()
+        pull = {"event": "pull_request", "ref": "refs/pull/1/merge"}
+        with pytest.raises(RefusedError, match="not allowed to deploy"):
+            job(**pull)
+        for changes in ({**pull, "environment": None}, {"environment": None}, {"workflow": "evil.yml"}):
+            assert failure(job(**changes).models).problem.code == "identity-refused"
+        for changes in ({"permissions": {"contents": "write"}}, {**pull, "environment": None, "from_fork": True}):
+            with pytest.raises(ProblemsError) as caught:
+                job(**changes)
+            assert "`id-token: write`" in said(caught.value)
 
 
 # What does not answer
