@@ -22,7 +22,7 @@ RELEASE = "action"
 in every release and in no checkout."""
 WRONG_USAGE = 64
 
-_PINNED = re.compile(r"[\w.-]+/[\w.-]+(?:/[\w.-]+)*@[0-9a-f]{40}(?: # [\w.-]+)?", re.ASCII)
+_PINNED = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)+@[0-9a-f]{40}(?: # [\w.-]+)?", re.ASCII)
 _LOCAL = re.compile(r"\./(?:[\w-][\w.-]*/?)*", re.ASCII)
 """An action of the repository itself, such as ftops' own."""
 _BRANCH = re.compile(r"[A-Za-z][\w./-]*", re.ASCII)
