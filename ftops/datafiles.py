@@ -102,7 +102,7 @@ def read_data(
     found: list[tuple[_Named, Examined]] = []
     # Each problem once, in the order of the specs, however many specs share a file.
     problems: dict[Diagnostic, None] = {}
-    for each in _named(project, specs, built, models):
+    for each in _named(project, specs, built, models, recorded):
         try:
             examined = examiner.examine(each.source, each.reading)
         except ProblemsError as error:
@@ -128,8 +128,10 @@ def read_data(
     )
 
 
-def _named(project: Project, specs: Sequence[Spec], built: Mapping[str, str], models: Path) -> Iterator[_Named]:
-    bases = bases_of(project, specs)
+def _named(
+    project: Project, specs: Sequence[Spec], built: Mapping[str, str], models: Path, recorded: Lockfile
+) -> Iterator[_Named]:
+    bases = bases_of(project, specs, recorded)
     for spec in specs:
         model, base = bases[spec.name]
         graded = item_fields(spec.method.body.get("grader"))

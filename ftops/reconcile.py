@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ftops.apply import Applier
 from ftops.claimant import Claimant
-from ftops.collected import collected_file, last_collected
 from ftops.clock import day
+from ftops.collected import collected_file, last_collected
 from ftops.create import Creator, Ledger
 from ftops.datafiles import read_data
 from ftops.dataset.tokens.base import models_folder
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ftops.datafiles import Data
     from ftops.dataset.diff import DataDiff
     from ftops.plan.changes import Outcome
+    from ftops.plan.cost import Cost
     from ftops.plan.observed import JobSeen
     from ftops.remote.provider import Provider
     from ftops.shared import SharedFile
@@ -231,11 +232,18 @@ def _read(project: Project, recorded: Lockfile, models: Path) -> _Wanted:
     built, of_builds = built_for(project, declared)
     data = read_data(project, declared.specs, built, models, recorded)
     desired = resolve(declared.specs, data.files, config=project.config, target=project.target, recorded=recorded)
-    desired = tuple(replace(each, cost=data.costs.get(each.name)) for each in desired)
+    desired = tuple(replace(each, cost=_estimate(each, data.costs.get(each.name))) for each in desired)
     dialect = profile(project.target.profile)
     if problems := unfit(desired, project.target, methods=dialect.methods, models=dialect.models):
         raise ProblemsError(*problems)
     return _Wanted(target=project.target.name, desired=desired, data=data, warnings=(*of_builds, *data.warnings))
+
+
+def _estimate(want: Desired, cost: Cost | None) -> Cost | None:
+    """What was estimated of the spec's own fields, unless others are trained."""
+    if cost and want.kept & {"model", "method", "training_file"}:
+        return replace(cost, usd=None, unknown="`ignore_changes` keeps fields as they were, and has no estimate")
+    return cost
 
 
 def _data_changes(project: Project, planned: Plan, data: Data) -> dict[tuple[str, str], DataDiff]:

@@ -14,11 +14,14 @@ from ftops.dataset.tokens.base import Base
 from ftops.dataset.whole.uses import FileUse
 from ftops.datasets import built_for
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
+from ftops.digest import Digest
 from ftops.examine import Examiner
+from ftops.lockfile import ParentInput
 from ftops.lockstore import make_state_folder
+from ftops.plan.desired import base_model
 from ftops.project import open_inside, read_declared
 from ftops.remote.profiles import base_named
-from ftops.spec.model import BaseModel, ParentSpec
+from ftops.spec.model import BaseModel, ModelAlias, ParentSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,12 +29,14 @@ if TYPE_CHECKING:
 
     from ftops.dataset.grader import Field
     from ftops.dataset.guess import MethodName, Role
+    from ftops.lockfile import Lockfile
     from ftops.project import Project
     from ftops.spec.model import Spec
 
 DATA_ENDING: Final = ".jsonl"
 UNKNOWN_BASE: Final = Base(tokenizer="o200k_base")
 """Of a model that no profile knows: its tokens are counted as those of most models, and it has no price."""
+_ALIASED: Final = "the model of an alias"
 
 
 class Training(NamedTuple):
@@ -137,18 +142,25 @@ def subjects_of(project: Project) -> tuple[tuple[Subject, ...], tuple[Diagnostic
     return tuple(subjects), warnings
 
 
-def bases_of(project: Project, specs: Iterable[Spec]) -> dict[str, tuple[str, Base]]:
-    """The base model that each of *specs*, parents before children, starts from in the end: its name, and the facts."""
+def bases_of(project: Project, specs: Iterable[Spec], recorded: Lockfile | None = None) -> dict[str, tuple[str, Base]]:
+    """The base model that each of *specs*, parents before children, starts from in the end: its name, and the facts.
+
+    Without what is *recorded*, nothing is known of models that aliases stand for.
+    """
     found: dict[str, tuple[str, Base]] = {}
     for spec in specs:
         match spec.model:
-            case BaseModel(name=name):
-                asked = project.target.models.get(name, name)
-                found[spec.name] = base_named(asked, project.target.profile) or (asked, UNKNOWN_BASE)
             case ParentSpec(spec=parent) if parent in found:
                 found[spec.name] = found[parent]
+                continue
+            case BaseModel(name=name):
+                asked = project.target.models.get(name, name)
+            case ModelAlias(alias=alias) if recorded and (aliased := project.config.aliases.get(alias)):
+                start = ParentInput(spec=aliased.spec, digest=Digest(aliased.digest), checkpoint="best")
+                asked = base_model(start, {}, recorded) or _ALIASED
             case _:
-                found[spec.name] = "the model of an alias", UNKNOWN_BASE
+                asked = _ALIASED
+        found[spec.name] = base_named(asked, project.target.profile) or (asked, UNKNOWN_BASE)
     return found
 
 

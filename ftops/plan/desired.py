@@ -29,6 +29,8 @@ class Desired:
     digest: Digest
     cost: Cost | None = None
     """What training is estimated to cost."""
+    kept: frozenset[str] = frozenset()
+    """Fields that stay as they were trained, though the spec's own are others by now: it ignores their changes."""
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ def resolve(
         if isinstance(model, Diagnostic):
             problems.append(model)
             continue
-        inputs = Inputs(
+        asked = Inputs(
             model=model,
             method=method_request(spec.method),
             training_file=files[spec.training_file],
@@ -71,8 +73,9 @@ def resolve(
             suffix=spec.suffix,
             integrations=spec.integrations,
         )
-        inputs = _with_ignored(inputs, spec, recorded.models.get(spec.name))
-        resolved[spec.name] = Desired(spec=spec, inputs=inputs, digest=inputs.digest(target.name))
+        inputs = _with_ignored(asked, spec, recorded.models.get(spec.name))
+        kept = _differing(inputs, asked) if inputs is not asked else frozenset[str]()
+        resolved[spec.name] = Desired(spec=spec, inputs=inputs, digest=inputs.digest(target.name), kept=kept)
     if problems:
         raise ProblemsError(*problems)
     return tuple(resolved.values())
@@ -162,10 +165,15 @@ def _generation(entry: Entry, digest: str) -> Generation | None:
 def _with_ignored(inputs: Inputs, spec: Spec, entry: Entry | None) -> Inputs:
     """Keep what was recorded for each field of `lifecycle.ignore_changes`: an edit there asks for nothing."""
     before = entry.generation.inputs if entry and entry.generation else None
-    if before is None:
+    if before is None or not spec.lifecycle.ignore_changes:
         return inputs
     kept = {field: getattr(before, field) for field in spec.lifecycle.ignore_changes}
     return msgspec.structs.replace(inputs, **kept)
+
+
+def _differing(one: Inputs, other: Inputs) -> frozenset[str]:
+    said = other.identity()
+    return frozenset(field for field, value in one.identity().items() if value != said[field])
 
 
 def _unresolved_parent(spec: Spec, parent: str) -> Diagnostic:

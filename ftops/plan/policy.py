@@ -172,18 +172,17 @@ def _closing_base(name: str, shut_down: date | None, changes: Sequence[Change], 
             severity=Severity.WARNING,
             summary=f"`{name}` will be shut down on {shut_down}, {_in_days(until_shut_down)}",
             place=place,
-            why=f"from then on neither it answers nor what is trained from it: {names}{more}",
-            fix="choose a base model that stays, or another target with `--target`, unless it need not last longer",
+            why=f"from then on neither it nor a model trained from it can be called: {names}{more}",
+            fix="choose a base model that stays, or another target with `--target`; or go on, if that is long enough",
         )
     if until_closed <= WARNED_DAYS:
         return Diagnostic(
             code="model-shutdown",
             severity=Severity.WARNING,
-            summary=f"`{name}` can be trained until {closed} only: {_in_days(until_closed)} "
-            "the provider takes no new jobs",
+            summary=f"`{name}` can be trained only before {closed}, {_in_days(until_closed)}",
             place=place,
-            why=f"from then on a change of {names} cannot be trained",
-            fix="choose another target with `--target`, unless the model need not change any more",
+            why=f"from then on the provider takes no new jobs, so that no change of {names} can be trained",
+            fix="choose another target with `--target`; or go on, if the model need not change any more",
         )
     return None
 

@@ -46,7 +46,7 @@ def row(number: int) -> str:
 
 @dataclass(kw_only=True)
 class Shelf:
-    """A project of one spec for OpenAI, whose plan asks nobody."""
+    """A project of one spec, whose plan asks nobody."""
 
     root: Path
 
@@ -98,10 +98,12 @@ class Shelf:
 
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    """A project with 300 rows to train on and 20 to validate with."""
+    """A project with 300 rows to train on and 20 to validate with, at a provider whose base models have no last day."""
     root = tmp_path / "shelf"
     (root / "specs").mkdir(parents=True)
-    (root / "ftops.yaml").write_text("default_target: away\ntargets: {away: {profile: openai}}\n")
+    (root / "ftops.yaml").write_text(
+        "default_target: away\ntargets: {away: {profile: azure, base_url: 'https://example.org/v1'}}\n"
+    )
     shelf = Shelf(root=root)
     shelf.data("train.jsonl", range(300))
     shelf.data("valid.jsonl", range(1000, 1020))
@@ -281,3 +283,17 @@ def test_a_file_that_is_written_to_all_the_time_is_told(shelf: Shelf, program: R
                 assert "error[file-changed]: `specs/train.jsonl` changed while this command ran" in done.out + done.err
         finally:
             writer.kill()
+
+
+def test_a_model_of_an_alias_costs_what_its_base_model_costs(shelf: Shelf, run: Run) -> None:
+    (shelf.root / "ftops.yaml").write_text("default_target: away\ntargets: {away: {profile: openai}}\n")
+    digest = shelf.train()
+    with (shelf.root / "ftops.yaml").open("a") as file:
+        file.write(f"aliases: {{production: 'elle@{digest}'}}\n")
+    shelf.spec("noble", model="{alias: production}")
+    shelf.spec("plain")
+    changes = run("plan", "--json").json["changes"]
+    assert isinstance(changes, list)
+    costs = {change["name"]: change["cost"] for change in changes}
+    assert costs["noble"] == costs["plain"]
+    assert costs["noble"]["usd"] > 0

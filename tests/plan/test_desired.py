@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from ftops.diagnostics import ProblemsError
+from ftops.digest import Digest
 from ftops.lockfile import DataFile, JobRecord, Lockfile, ParentInput
-from ftops.plan.desired import Desired, model_of, resolve
+from ftops.plan.desired import Desired, base_model, model_of, resolve
 from ftops.spec.config import AliasTarget, Config, Target
 from ftops.spec.model import BaseModel, Lifecycle, Method, ModelAlias, ParentSpec, Span, Spec
 
@@ -74,6 +76,38 @@ def test_an_ignored_field_keeps_its_recorded_value(make: Maker) -> None:
     assert want.inputs.seed == 7
     (new,) = resolved(make.spec(seed=9, lifecycle=ignoring))
     assert new.inputs.seed == 9
+
+
+def test_what_is_kept_is_told_where_the_spec_says_otherwise(make: Maker) -> None:
+    lock = make.lock(make.generation(make.inputs(seed=7)))
+    ignoring = Lifecycle(ignore_changes=("method", "seed", "training_file"))
+    (want,) = resolved(make.spec(seed=9, lifecycle=ignoring), lock=lock)
+    assert want.kept == {"seed"}
+    (same,) = resolved(make.spec(seed=7, lifecycle=ignoring), lock=lock)
+    (heeded,) = resolved(make.spec(seed=9), lock=lock)
+    (new,) = resolved(make.spec(seed=9, lifecycle=ignoring))
+    assert same.kept == heeded.kept == new.kept == frozenset()
+
+
+def test_the_base_model_is_found_through_parents_wanted_and_recorded(make: Maker) -> None:
+    old = make.generation(make.inputs(model="base-0"))
+    parent, nothing = make.desired("elle", model="base-1"), make.lock()
+    child = make.child(parent, "noble")
+    wanted = {each.name: each.inputs for each in (parent, child)}
+    grandchild = ParentInput(spec="noble", digest=child.digest, checkpoint="best")
+    aliased = ParentInput(spec="elle", digest=Digest(old.digest[: len("sha256:") + 12]), checkpoint="best")
+    assert base_model("base-2", {}, nothing) == "base-2"
+    assert base_model(grandchild, wanted, nothing) == "base-1"
+    assert base_model(aliased, wanted, make.lock(old)) == "base-0"
+    assert base_model(aliased, {}, nothing) is None
+    rebuilt = msgspec.structs.replace(old, inputs=None)
+    assert base_model(aliased, {}, make.lock(rebuilt)) == "ft:base-1:org::m1"
+
+
+def test_a_lockfile_whose_models_go_in_a_circle_has_no_base_model(make: Maker) -> None:
+    start = ParentInput(spec="elle", digest=make.inputs().digest("local"), checkpoint="best")
+    lock = make.lock(make.generation(make.inputs(model=start), digest=start.digest))
+    assert base_model(start, {}, lock) is None
 
 
 def test_an_alias_is_a_recorded_generation_wherever_it_stands(make: Maker) -> None:

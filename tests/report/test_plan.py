@@ -3,14 +3,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from ftops.diagnostics import Diagnostic
 from ftops.lockfile import Intent, Lockfile, with_intent
 from ftops.plan.changes import Cause, Change, Kind
+from ftops.plan.cost import Cost
 from ftops.plan.observed import Observed
 from ftops.plan.plan import Plan
 from ftops.report.plan import SYMBOLS, render_plan
 from ftops.report.terminal import width_of
+from ftops.spec.model import Budget
 
 if TYPE_CHECKING:
     from tests.report.conftest import Busy, Golden, Maker
@@ -166,3 +170,33 @@ def test_nothing_of_a_stranger_reaches_the_terminal_raw(make: Maker) -> None:
     said = render_plan(shown, colour=False)
     assert all(letter.isprintable() or letter == "\n" for letter in said)
     assert r"\u{1b}[2Jevil\u{202e}\u{d}\u{a}" in said
+
+
+@pytest.mark.parametrize(
+    ("usd", "own", "together", "said"),
+    [
+        (9.324, 10, 50, [", about $9.32 of $50.00", ", $9.32 of $10.00"]),
+        (9.324, None, None, [", about $9.32", ", $9.32"]),
+        (0.0, 0, 0, ["", ""]),
+        (None, 10, 50, ["", ""]),
+    ],
+)
+def test_a_limit_is_shown_beside_what_it_limits(
+    make: Maker, usd: float | None, own: float | None, together: float | None, said: list[str]
+) -> None:
+    cost = Cost(epochs=3, are_epochs_estimated=False, billed_tokens=81_000, usd=usd, unknown=None)
+    want = make.wanted("elle", make.inputs())
+    spec = msgspec.structs.replace(want.spec, budget=None if own is None else Budget(max_usd=own))
+    plan = replace(make.plan([replace(want, spec=spec, cost=cost)], BARE), limit_usd=together)
+    header, _, _, block, *_ = render_plan(plan, colour=False).splitlines()
+    assert header == f"Plan: 1 to train on target local{said[0]}"
+    assert block == f"      about 81,000 tokens in 3 epochs{said[1]}"
+
+
+def test_a_plan_of_which_something_is_refused_names_no_command_that_carries_it_out(make: Maker) -> None:
+    plan = make.plan([make.wanted("elle", make.inputs())], BARE)
+    refused = replace(plan, refusals=(Diagnostic(code="budget-exceeded", summary="too dear"),))
+    assert render_plan(refused, colour=False).splitlines()[-2:] == [
+        f"checksum {plan.checksum}",
+        "next: mend what is refused; until then `ftops apply` carries out nothing of this",
+    ]
