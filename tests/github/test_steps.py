@@ -122,12 +122,31 @@ def test_what_was_approved_is_applied_and_collected_later(acme: Acme) -> None:
     assert acme.plan_on_main()[1].outputs["actions"] == "0"
 
 
+def test_a_spec_that_goes_back_is_recorded_though_nobody_has_to_approve_it(acme: Acme) -> None:
+    acme.begin(elle=spec(seed=1))
+    for seed in (1, 2):
+        acme.merge({"specs/elle.yaml": spec(seed=seed)})
+        assert acme.apply(*acme.approved()).code == 0
+        acme.at.wait(acme.name)
+        assert acme.collect().code == 0
+    before = acme.lock.models["elle"].history[0]
+    acme.merge({"specs/elle.yaml": spec(seed=1)})
+    job, planned = acme.plan_on_main()
+    assert (planned.outputs["actions"], planned.outputs["pending"]) == ("0", "1")
+    assert acme.apply(job.root / "plan.json", planned.outputs["checksum"]).code == 0
+    generation = acme.lock.models["elle"].generation
+    assert generation is not None
+    assert generation.model == before.model
+    assert acme.plan_on_main()[1].outputs["pending"] == "0"
+    assert len(acme.jobs) == 2
+
+
 def test_the_plan_of_a_pull_request_needs_no_key_and_tells_all_it_has_to(acme: Acme) -> None:
     acme.begin(elle=spec(seed=1))
     done = acme.opened({"specs/elle.yaml": spec(seed=2), "specs/new.yaml": spec(seed=3)}).run("ci", "plan")
     assert done.code == 0, done.said
-    assert done.outputs.keys() == {"checksum", "actions"}
-    assert done.outputs["actions"] == "2"
+    assert done.outputs.keys() == {"checksum", "actions", "pending"}
+    assert (done.outputs["actions"], done.outputs["pending"]) == ("2", "2")
     assert done.summary.startswith("### ftops plan")
     assert "`new`" in done.summary
 

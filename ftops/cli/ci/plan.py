@@ -26,27 +26,28 @@ REFUSED = 3
 def plan(out: Path, target: str | None, *, retry_failed: bool) -> int:
     """Plan, and tell it: annotations at lines of specs, the job's summary, and a plan file for the jobs after it.
 
-    Asks no provider and needs no key. Outputs of the step: `checksum` of the plan file, and `actions`, how many things
-    in it need approval.
+    Asks no provider and needs no key. Outputs of the step: `checksum` of the plan file, `actions`, how many things in
+    it need approval, and `pending`, how many there are to do: to record again what was trained before needs none.
     """
     from ftops.diagnostics import ProblemsError  # noqa: PLC0415  # commands load what they use
-    from ftops.git import head_commit  # noqa: PLC0415
+    from ftops.git import folder_in_repository, head_commit  # noqa: PLC0415
     from ftops.github.runner import annotate  # noqa: PLC0415
     from ftops.reconcile import Options  # noqa: PLC0415
     from ftops.report.plan import render_plan  # noqa: PLC0415
-    from ftops.report.planfile import encoded, encoded_problems  # noqa: PLC0415
+    from ftops.report.planfile import Scope, encoded, encoded_problems  # noqa: PLC0415
 
     run = step.current_run()
-    commit = head_commit(frame.current_folder())
+    folder = frame.current_folder()
+    commit, scope = head_commit(folder), Scope(folder=folder_in_repository(folder), target=target)
     try:
         world = frame.open_world(target)
         planned = _planned(world, Options(retry_failed=retry_failed), run)
     except ProblemsError as error:
         # What is wrong with the specs is told to reviewers as a plan would be.
-        _hand_on(run, out, encoded_problems(error.problems, target=target or "", commit=commit))
+        _hand_on(run, out, encoded_problems(error.problems, commit=commit, scope=scope))
         annotate(error.problems)
         raise
-    _hand_on(run, out, encoded(planned, commit=commit, retry_failed=retry_failed))
+    _hand_on(run, out, encoded(planned, commit=commit, scope=scope, retry_failed=retry_failed))
     annotate([*planned.warnings, *planned.refusals])
     frame.say(render_plan(planned, colour=False, width=frame.width(), next_step=False))
     if planned.refusals:
@@ -85,3 +86,4 @@ def _hand_on(run: Run, out: Path, content: bytes) -> None:
     add_summary(run, text)
     set_output(run, "checksum", digest_of_bytes(content))
     set_output(run, "actions", str(len(file.actions)))
+    set_output(run, "pending", str(sum(line.pending for line in file.changes)))
