@@ -20,6 +20,7 @@ DOCUMENTS = sorted(
     for path in ROOT.glob(pattern)
 )
 FENCED = re.compile(r"^( *)(```+)(\w*)[^\n]*\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
+TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^()\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 ERROR_ROW = re.compile(r"^\| `([a-z0-9-]+)` \|", re.MULTILINE)
@@ -62,6 +63,17 @@ def test_every_fence_is_closed_and_names_its_language(document: Path) -> None:
     languages = [language for _, _, language, _ in FENCED.findall(text)]
     assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(languages)
     assert "" not in languages
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    named = {name for path in DOCUMENTS for name in TEST.findall(path.read_text(encoding="utf-8"))}
+    assert any(test for _, test in named)
+    missing = [
+        (path, test)
+        for path, test in sorted(named)
+        if not (ROOT / path).exists() or (test and f"def {test}(" not in (ROOT / path).read_text(encoding="utf-8"))
+    ]
+    assert missing == []
 
 
 def test_every_command_shown_parses_as_shown() -> None:

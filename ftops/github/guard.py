@@ -15,8 +15,6 @@ from ftops.lockmerge import merged
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from git import Repo
-
     from ftops.github.event import Pull
 
 _SHOWN_MAX = 10
@@ -46,36 +44,38 @@ def refuse_locks(root: Path, pull: Pull) -> None:
     Raises:
         ProblemsError: It does not, or it is not known what the pull request changes.
     """
+    changed = _changed(root, pull.head_sha)
+    locks = [path for path in changed if _LOCK.fullmatch(path)]
+    if any(pull.is_fork or pull.head_ref != branch_for(path.rpartition("/")[2]) for path in locks):
+        raise ProblemsError(*(_touched(path, pull.base_ref) for path in locks[:_SHOWN_MAX]))
+    if locks:
+        problems = [problem for path in locks for problem in _not_grown(root, path)]
+        problems += [_not_alone(path, pull.head_ref) for path in changed if path not in locks]
+        if problems:
+            raise ProblemsError(*problems[:_SHOWN_MAX])
+
+
+def _changed(root: Path, head: str) -> list[str]:
     repo = repository(root)
     if repo is None:
         raise ProblemsError(_no_merge("there is no git repository here"))
     with repo:
-        changed = _changed(repo, pull)
-        locks = [path for path in changed if _LOCK.fullmatch(path)]
-        if any(pull.is_fork or pull.head_ref != branch_for(path.rpartition("/")[2]) for path in locks):
-            raise ProblemsError(*(_touched(path, pull.base_ref) for path in locks))
-        if locks:
-            problems = [problem for path in locks for problem in _not_grown(repo, path)]
-            problems += [_not_alone(path, pull.head_ref) for path in changed if path not in locks]
-            if problems:
-                raise ProblemsError(*problems[:_SHOWN_MAX])
+        try:
+            parents = run(repo, "rev-list", "--parents", "--max-count=1", "HEAD").split()[1:]
+            if len(parents) != 2 or parents[1] != head:  # noqa: PLR2004  # the base, and what is merged into it
+                raise ProblemsError(_no_merge(f"the commit that is checked out does not merge {head[:12]}"))
+            changed = run(repo, "diff-tree", "-r", "-z", "--name-only", "HEAD^1", "HEAD")
+        except git_error():
+            raise ProblemsError(_no_merge("git lacks the commits that it merges")) from None
+    return [path for path in changed.split("\0") if path]
 
 
-def _changed(repo: Repo, pull: Pull) -> list[str]:
-    try:
-        parents = run(repo, "rev-list", "--parents", "--max-count=1", "HEAD").split()[1:]
-        if len(parents) != 2 or parents[1] != pull.head_sha:  # noqa: PLR2004  # the base, and what is merged into it
-            raise ProblemsError(_no_merge(f"the commit that is checked out does not merge {pull.head_sha[:12]}"))
-        return [
-            path for path in run(repo, "diff-tree", "-r", "-z", "--name-only", "HEAD^1", "HEAD").split("\0") if path
-        ]
-    except git_error():
-        raise ProblemsError(_no_merge("git lacks the commits that it merges")) from None
-
-
-def _not_grown(repo: Repo, path: str) -> tuple[Diagnostic, ...]:
+def _not_grown(root: Path, path: str) -> tuple[Diagnostic, ...]:
     """What is wrong with a lockfile that should be what it was, and more."""
-    before, after = (content_at(repo, commit, path) for commit in ("HEAD^1", "HEAD"))
+    repo = repository(root)
+    assert repo is not None
+    with repo:
+        before, after = (content_at(repo, commit, path) for commit in ("HEAD^1", "HEAD"))
     if after is None:
         return (_lost(path),)
     new = decode(after, path)
