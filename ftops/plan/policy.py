@@ -6,7 +6,6 @@ It is asked about jobs that are to be made, never about those that exist: they a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftops.diagnostics import Diagnostic, Severity
@@ -109,7 +108,7 @@ def _above_budget_of_plan(due: Sequence[Change], policy: Policy) -> Iterator[_Fi
     limit, place = policy.budget.max_usd, policy.budget.place
     costs = [(change, _usd(change, policy)) for change in due]
     known = [(change, usd) for change, usd in costs if usd is not None]
-    total = fsum(usd for _, usd in known)
+    total = sum(usd for _, usd in known)
     if unknown := [change for change, usd in costs if usd is None]:
         problem = Diagnostic(
             code="budget-unknown",
