@@ -14,6 +14,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -53,7 +55,7 @@ class Settings:
     environment_secrets: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Result:
     """What a run gave."""
 
@@ -75,7 +77,7 @@ class Result:
     def artifact(self, name: str) -> bytes:
         return (self.artifacts / name).read_bytes()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{self.workflow}: {self.jobs}\n{self.log}"
 
 
@@ -168,13 +170,24 @@ def _act(command: list[str], checkout: Path, home: Path, *, mark: str, seconds_m
     try:
         output, _ = process.communicate(timeout=seconds_max)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
         raise TimeoutError(f"act ran for more than {seconds_max} seconds") from None
     finally:
-        for left in processes_of(mark):
-            os.kill(left, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        _end_all(mark)
     return [_read(line) for line in output.splitlines()]
+
+
+def _end_all(mark: str) -> None:
+    """Kill what a run left behind, and what that begins meanwhile."""
+    deadline = time.monotonic() + 30
+    while found := processes_of(mark):
+        assert time.monotonic() < deadline, f"these do not end: {found}"
+        for left in found:
+            with suppress(ProcessLookupError):
+                os.kill(left, signal.SIGKILL)
+        time.sleep(0.02)
 
 
 def processes_of(mark: str) -> list[int]:

@@ -35,6 +35,8 @@ class Actions:
     provider: Provider
     folder: Path
     settings: Settings = field(default_factory=Settings)
+    app_token: str = ""
+    """What a GitHub App gets, if there is one."""
     runs: list[Result] = field(default_factory=list)
     """All, in the order in which they ran."""
     _seen: int = 0
@@ -57,6 +59,12 @@ class Actions:
         """Take what happened so far for done."""
         self._seen = len(self.repository.events())
 
+    def merge(self, number: int) -> list[Result]:
+        """Merge a pull request, and run what comes of it."""
+        self.react()
+        self.repository.merge(number)
+        return self.react()
+
     def _run(self, workflow: model.Workflow, event: Event) -> Result:
         number = len(self.runs) + 1
         result = act.run(
@@ -77,7 +85,8 @@ class Actions:
         program = self.folder / "ftops"
         if not program.exists():
             _write_program(program, self.provider.exchange_url)
-        return {**kept, "FORGE_FTOPS": str(program), "FORGE_UV": str(uv), "GIT_CONFIG_GLOBAL": os.devnull}
+        stand_ins = {"FORGE_FTOPS": str(program), "FORGE_UV": str(uv), "FORGE_APP_TOKEN": self.app_token}
+        return {**kept, **stand_ins, "GIT_CONFIG_GLOBAL": os.devnull}
 
 
 def _write_program(path: Path, exchange_url: str) -> None:

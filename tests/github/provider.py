@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -51,6 +52,22 @@ class Provider:
     def fail(self, *faults: dict[str, object]) -> None:
         """See ftops/server/faults.py."""
         self.ask("POST", "/ftops/faults", list(faults))
+
+    def exchanged(self, token: str, account: str) -> int:
+        """The status with which the exchange answers whoever hands over *token* for *account*."""
+        asked = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "subject_token": token,
+            "identity_provider_id": PROVIDER_ID,
+            "service_account_id": account,
+        }
+        request = urllib.request.Request(self.exchange_url, data=json.dumps(asked).encode())
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()

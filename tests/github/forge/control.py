@@ -47,6 +47,10 @@ class Control:
     def revoke(self, token: str) -> None:
         del self.world.tokens[token]
 
+    def secrets(self) -> list[str]:
+        """All tokens there are."""
+        return list(self.world.tokens)
+
     def fail(self, request: str, kind: str, times: int, seconds: float) -> None:
         with self.world.lock:
             self.world.faults.append(Fault(request=request, kind=kind, times=times, seconds=seconds))
