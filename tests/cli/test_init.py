@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import ZipFile
 
 import pytest
 
 if TYPE_CHECKING:
     from conftest import Run
 
-ROOT = Path(__file__).parents[2]
 
 WRITTEN = {
     ".gitattributes",
@@ -188,24 +183,6 @@ def test_without_a_release_its_commit_is_asked_for(folder: Path, run: Run) -> No
     assert (done.code, done.codes) == (64, ["init-action"])
     assert "`ftops init --github --action OWNER/NAME@COMMIT`" in done.err
     assert contents(folder) == {}
-
-
-def test_a_release_knows_its_own_commit(tmp_path: Path) -> None:
-    """As release.yml does: the commit is noted in the tree, then the package is built, and here used."""
-    tree, installed, project = tmp_path / "tree", tmp_path / "installed", tmp_path / "project"
-    shutil.copytree(ROOT / "ftops", tree / "ftops", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tree)
-    (tree / "ftops/cli/templates/github/action").write_text(f"{ACTION}\n")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel"], cwd=tree, check=True, capture_output=True
-    )
-    with ZipFile(next((tree / "dist").glob("*.whl"))) as wheel:
-        wheel.extractall(installed)
-    project.mkdir()
-    environment = {**os.environ, "PYTHONPATH": str(installed)}
-    subprocess.run([sys.executable, "-P", "-m", "ftops", "init", "--github"], cwd=project, env=environment, check=True)
-    assert all(f"uses: {ACTION}\n" in (project / path).read_text() for path in WORKFLOWS)
 
 
 def test_workflows_belong_to_the_root_of_a_repository(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
