@@ -43,7 +43,7 @@ class Actions:
 
     def run(self, event: Event) -> list[Result]:
         """Run all workflows that *event* starts, and nothing that comes of them."""
-        return [self._run(workflow, event) for workflow in model.started(self.repository, event)]
+        return [self.run_one(workflow, event) for workflow in model.started(self.repository, event)]
 
     def react(self) -> list[Result]:
         """Run what everything that happened since the last time starts, until nothing happens any more."""
@@ -65,7 +65,7 @@ class Actions:
         self.repository.merge(number)
         return self.react()
 
-    def _run(self, workflow: model.Workflow, event: Event) -> Result:
+    def run_one(self, workflow: model.Workflow, event: Event) -> Result:
         number = len(self.runs) + 1
         result = act.run(
             workflow,
