@@ -36,7 +36,8 @@ _ENVIRONMENT = {
 }
 # The configuration may name other programs for the other side, which is this machine where the remote is a folder.
 _UPLOAD_PACK, _RECEIVE_PACK = "--upload-pack=git-upload-pack", "--receive-pack=git-receive-pack"
-_FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head")
+# A checkout that keeps few contents gets those of the commit itself all the same.
+_FETCH = ("--quiet", "--no-filter", "--no-tags", "--no-write-fetch-head")
 _FTOPS = {
     "GIT_AUTHOR_NAME": "ftops",
     "GIT_AUTHOR_EMAIL": "ftops@localhost",

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
     from ftops.clock import Clock
 
-TRIES = 12
-"""How often a swap is tried against others who are faster."""
-PAUSE_SECONDS = (0.05, 5.0)
+TRIES = 30
+"""How often a swap is tried against others who are faster: of six who never rest, with twelve tries some gave up."""
+PATIENCE_SECONDS = 300
+"""After which no further try is begun: each may last, where the other side is slow."""
+PAUSE_SECONDS = (0.05, 2.0)
 """Between two tries: doubled each time from the first to the second, of which a random part is waited."""
 
 
@@ -94,7 +96,9 @@ def update(file: SharedFile, change: Callable[[bytes | None], bytes | None], *, 
     Raises:
         ProblemsError: It cannot be reached, or others were faster every time.
     """
+    until = clock.now() + PATIENCE_SECONDS
     for number in range(TRIES):
+        is_last = number == TRIES - 1 or clock.now() >= until
         seen = file.read()
         content = change(seen.content)
         if content is None or content == seen.content:
@@ -103,15 +107,19 @@ def update(file: SharedFile, change: Callable[[bytes | None], bytes | None], *, 
             if stands := file.swap(seen, content):
                 return stands
         except SharedUnknownError:
-            if number == TRIES - 1:
+            if is_last:
                 raise
+        if is_last:
+            raise ProblemsError(_contended(file.name, number + 1))
         least, most = PAUSE_SECONDS
         clock.sleep(chance.uniform(0, min(least * 2**number, most)))
-    raise ProblemsError(
-        Diagnostic(
-            code="shared-contended",
-            summary=f"{file.name} could not be changed",
-            why=f"others changed it first, {TRIES} times in a row",
-            fix="run the command again in a minute",
-        )
+    raise AssertionError  # the last try ends one way or the other
+
+
+def _contended(name: str, tries: int) -> Diagnostic:
+    return Diagnostic(
+        code="shared-contended",
+        summary=f"{name} could not be changed",
+        why=f"others changed it first, {tries} times in a row",
+        fix="run the command again in a minute",
     )

@@ -12,7 +12,7 @@ import pytest
 
 from ftops.diagnostics import ProblemsError
 from ftops.gitfile import GitFile, claims_file
-from ftops.shared import TRIES, Shared, SharedUnknownError, update
+from ftops.shared import PATIENCE_SECONDS, PAUSE_SECONDS, TRIES, Shared, SharedUnknownError, update
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -197,8 +197,28 @@ def test_who_is_never_the_first_gives_up_after_waiting_ever_longer(clock: HeldCl
     with pytest.raises(ProblemsError) as error:
         update(file, add_one, clock=clock, chance=Random(1))
     assert error.value.problems[0].code == "shared-contended"
-    assert file.swaps == len(clock.slept) == TRIES
-    assert max(clock.slept) <= 5
+    assert (file.swaps, len(clock.slept)) == (TRIES, TRIES - 1)
+    assert 1 < max(clock.slept) <= PAUSE_SECONDS[1]
+
+
+class Slow(Faster):
+    """A shared file of which each swap is lost after a minute."""
+
+    def __init__(self, clock: HeldClock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def swap(self, old: Shared, content: bytes) -> Shared | None:
+        self.clock.advance(60)
+        return super().swap(old, content)
+
+
+def test_who_waits_too_long_gives_up_before_the_last_try(clock: HeldClock) -> None:
+    file = Slow(clock)
+    with pytest.raises(ProblemsError) as error:
+        update(file, add_one, clock=clock, chance=Random(1))
+    assert error.value.problems[0].why == f"others changed it first, {file.swaps} times in a row"
+    assert file.swaps == PATIENCE_SECONDS / 60 + 1
 
 
 class Silent(Faster):

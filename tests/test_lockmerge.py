@@ -25,7 +25,7 @@ from ftops.lockfile import (
     with_intent,
     with_outcome,
 )
-from ftops.lockmerge import conflicts, merged
+from ftops.lockmerge import conflicts, gathered, merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,3 +189,22 @@ def test_a_lockfile_that_is_older_than_what_it_is_held_against_drops_nothing() -
 def test_what_was_only_intended_and_given_up_is_gone() -> None:
     base = with_intent(BASE, "ask", intent())
     assert "ask" not in merged(base, BASE, base).models
+
+
+def test_what_waits_to_be_merged_is_gathered_once() -> None:
+    """Entries that tell of a job what is not known yet; what is older, or was gone back from, is not."""
+    first = with_generation(EMPTY, "elle", generation("ftjob-1", 1))
+    second = with_generation(first, "elle", generation("ftjob-2", 2))
+    assert gathered(first, second) == second
+    assert gathered(second, first) == second
+    back = with_generation(second, "elle", generation("ftjob-1", 1))
+    assert jobs(back) == ["ftjob-2", "ftjob-1"]
+    assert gathered(back, second) == back
+    other = with_generation(EMPTY, "emma", generation("ftjob-3"))
+    assert set(gathered(first, other).models) == {"elle", "emma"}
+    assert verify(gathered(first, other), "ftops.lock") == ()
+    known = with_generation(EMPTY, "elle", ended("ftjob-1", "ft:model"))
+    assert gathered(first, known) == known
+    assert gathered(known, first) == known
+    assert gathered(first, EMPTY) == first
+    assert gathered(EMPTY, first) == first

@@ -42,13 +42,13 @@ def add_summary(run: Run, text: str) -> None:
     """Add *text*, Markdown, to the summary of the job; cut between two paragraphs if the step has said too much."""
     if run.summary is None:
         return
-    content = text.rstrip("\n").encode(errors="replace") + b"\n"
+    content, note = text.rstrip("\n").encode(errors="replace") + b"\n", _CUT.encode()
     with run.summary.open("ab") as file:
-        left = SUMMARY_BYTES_MAX - file.tell()
-        if len(content) > left:
-            kept = content[: max(left - len(_CUT.encode()), 0)]
-            end = kept.rfind(b"\n\n")
-            content = kept[:end] + _CUT.encode() if end > 0 else b""
+        # Room for the note is kept, so that it can always be said once.
+        room = max(SUMMARY_BYTES_MAX - len(note) - file.tell(), 0)
+        if len(content) > room:
+            kept = content[: max(content.rfind(b"\n\n", 0, room), 0)]
+            content = kept + note if len(kept) <= room and file.tell() + len(note) <= SUMMARY_BYTES_MAX else b""
         file.write(content)
 
 
