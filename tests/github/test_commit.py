@@ -404,6 +404,21 @@ def test_what_somebody_else_wrote_on_the_offer_is_replaced(
         assert project.file("evil.py", at="ftops/lock") is None
 
 
+def test_who_offers_at_once_with_others_loses_nothing(project: Repository, tmp_path: Path) -> None:
+    project.protect("main")
+    committers = []
+    for name in ("anna", "ben", "cleo"):
+        here = job(project, tmp_path / name)
+        command = [sys.executable, "-m", "tests.github.committer", name, "1"]
+        with (tmp_path / f"{name}.log").open("wb") as log:
+            committers.append(subprocess.Popen(command, cwd=here.root, env=here.environ, stdout=log, stderr=log))
+    assert [each.wait(120) for each in committers] == [1, 1, 1]
+    logs = [(tmp_path / f"{name}.log").read_text() for name in ("anna", "ben", "cleo")]
+    assert all("lock-protected" in log for log in logs), logs
+    assert jobs(project.file("ftops.lock", at="ftops/lock")) == {"ftjob-anna-1", "ftjob-ben-1", "ftjob-cleo-1"}
+    assert project.bare.head("refs/heads/ftops/lock~1") == project.head()
+
+
 def test_each_target_is_offered_on_a_branch_of_its_own(project: Repository, tmp_path: Path) -> None:
     assert branch_for("ftops.lock") == "ftops/lock"
     assert branch_for("ftops.there.lock") == "ftops/lock-there"
