@@ -37,6 +37,8 @@ class Actions:
     settings: Settings = field(default_factory=Settings)
     app_token: str = ""
     """What a GitHub App gets, if there is one."""
+    between: str = ""
+    """A shell script that runs just after a job kept an artifact; FORGE_ARTIFACTS is the folder of all."""
     runs: list[Result] = field(default_factory=list)
     """All, in the order in which they ran."""
     _seen: int = 0
@@ -86,7 +88,7 @@ class Actions:
         if not program.exists():
             _write_program(program, self.provider.exchange_url)
         stand_ins = {"FORGE_FTOPS": str(program), "FORGE_UV": str(uv), "FORGE_APP_TOKEN": self.app_token}
-        return {**kept, **stand_ins, "GIT_CONFIG_GLOBAL": os.devnull}
+        return {**kept, **stand_ins, "FORGE_BETWEEN": self.between or "true", "GIT_CONFIG_GLOBAL": os.devnull}
 
 
 def _write_program(path: Path, exchange_url: str) -> None:

@@ -199,6 +199,40 @@ def test_a_person_applies_by_hand(actions: Actions) -> None:
     assert len(actions.provider.jobs()) == 1
 
 
+# Between the plan and its approval
+
+
+def test_a_plan_that_somebody_replaced_is_not_applied(actions: Actions) -> None:
+    actions.between = 'sed -i s/elle/evil/ "$FORGE_ARTIFACTS/ftops-apply-plan/plan.json"'
+    result = merge_one(actions)
+    assert result.jobs == {"plan": "success", "apply": "failure"}, result
+    assert actions.provider.door.asked == []
+    assert actions.provider.jobs() == []
+
+
+def test_what_was_merged_after_the_plan_is_not_applied_with_it(actions: Actions, tmp_path: Path) -> None:
+    """Neither another version of the spec, nor one more; the run of the later merge does both."""
+    later = {**spec("elle", epochs=2), **spec("noble")}
+    for path, text in later.items():
+        (tmp_path / "later" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "later" / path).write_text(text)
+    actions.between = (
+        f"git clone -q {actions.repository.path} {tmp_path}/work && cp -R {tmp_path}/later/. {tmp_path}/work && "
+        f"cd {tmp_path}/work && git add -A && git -c user.name=m -c user.email=m@x commit -qm Later && git push -q"
+    )
+    result = merge_one(actions)
+    assert result.jobs == {"plan": "success", "apply": "failure"}, result
+    assert "plan-unapproved" in result.log
+    assert actions.provider.jobs() == []
+    actions.between = ""
+    repository = actions.repository
+    before, after = repository.bare.git("rev-parse", "main^", "main").splitlines()
+    result = only(actions.run(events.push(repository, before=before, after=after)))
+    assert result.jobs == {"plan": "success", "apply": "success"}, result
+    assert {job["metadata"]["ftops.spec"] for job in actions.provider.jobs()} == {"elle", "noble"}
+    assert len(actions.provider.jobs()) == 2
+
+
 # A protected main
 
 

@@ -515,6 +515,12 @@ def test_a_request_fails_as_often_as_it_is_told_to(
         assert expected == 200 or header in writer.links
 
 
+def test_graphql_says_in_an_answer_that_nothing_is_left(github: Forge, writer: Client) -> None:
+    github.fail("POST /api/graphql", "primary")
+    assert writer.graphql("{ viewer { login } }")["errors"][0]["type"] == "RATE_LIMITED"
+    assert "data" in writer.graphql("{ viewer { login } }")
+
+
 def test_a_push_fails_on_the_way(github: Forge, models: Repository, tmp_path: Path) -> None:
     token = github.token(contents="write")
     work = clone(models, tmp_path, token)

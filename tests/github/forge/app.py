@@ -40,7 +40,7 @@ class App:
         if request.path.startswith("/_services/"):
             return self.control.issuer.answer(request)
         fault = self.world.fault(f"{request.method} {request.path}")
-        answer = _refused(fault) if fault else None
+        answer = _refused(fault, request) if fault else None
         if fault and fault.kind == "slow":
             time.sleep(fault.seconds)
         if answer is None and not (fault and fault.kind == "cut"):
@@ -76,8 +76,7 @@ class App:
         repository, _ = githost.repository_of(self.world, request.path)
         token = githost.token_of(self.world, request)
         if repository and token:
-            with self.world.lock:
-                repository.refresh(token.login)
+            repository.refresh(token.login)
 
     def _note(self, request: Request, status: int) -> None:
         token = githost.token_of(self.world, request)
@@ -104,7 +103,7 @@ def _unfit(request: Request) -> str | None:
     return None
 
 
-def _refused(fault: Fault) -> Answer | None:
+def _refused(fault: Fault, request: Request) -> Answer | None:
     """What a fault answers instead of doing anything; None if it does something."""
     if fault.kind.isdecimal():
         return json_answer(int(fault.kind), {"message": "Server Error"})
@@ -112,11 +111,9 @@ def _refused(fault: Fault) -> Answer | None:
         value = {"message": SECONDARY, "documentation_url": DOCUMENTS, "status": "403"}
         return json_answer(403, value, Retry_After=str(int(fault.seconds)))
     if fault.kind == "primary":
-        value = {
-            "message": "API rate limit exceeded for installation.",
-            "documentation_url": DOCUMENTS,
-            "status": "403",
-        }
-        reset = str(int(time.time() + fault.seconds))
-        return json_answer(403, value, X_RateLimit_Remaining="0", X_RateLimit_Reset=reset)
+        text = "API rate limit exceeded for installation."
+        limits = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": str(int(time.time() + fault.seconds))}
+        if request.path == GRAPHQL:
+            return json_answer(200, {"errors": [{"type": "RATE_LIMITED", "message": text}]}, **limits)
+        return json_answer(403, {"message": text, "documentation_url": DOCUMENTS, "status": "403"}, **limits)
     return None

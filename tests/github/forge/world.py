@@ -135,6 +135,7 @@ class Repository:
     """The branches that may deploy to each, as patterns; no pattern: all."""
     pulls: dict[int, Pull] = field(default_factory=dict)
     comments: dict[int, Comment] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def owner(self) -> str:
@@ -171,6 +172,10 @@ class Repository:
 
     def refresh(self, actor: str) -> None:
         """Let open pull requests follow their branches, and make their test merges anew."""
+        with self.lock:
+            self._refresh(actor)
+
+    def _refresh(self, actor: str) -> None:
         for pull in self.pulls.values():
             if pull.state != "open" or pull.head_repository != self.name:
                 continue
