@@ -41,6 +41,8 @@ class Invariants:
         jobs = self.simulation.provider.jobs(PROJECT)
         self._paid_once(jobs)
         self._nothing_foreign_is_touched(jobs)
+        for folder in self.simulation.folders:
+            folder.note_mended()
         for place, content, lineage in self._lockfiles():
             lock = _decoded(content)
             if isinstance(lock, str):

@@ -68,6 +68,13 @@ class Folder:
         except FileNotFoundError:
             return None
 
+    def note_mended(self) -> None:
+        """A rebuild may take the place of what a person had spoilt, once a copy of that is beside it."""
+        copies = (path.read_bytes() for path in self.root.glob(f"{LOCK}.damaged-*"))
+        if self.broken is not None and self.content != self.broken and self.broken in copies:
+            self.broken = None
+            self.lineage += 1
+
     def check_out(self, branch: Branch) -> None:
         """Make it anew, as a workflow does."""
         shutil.rmtree(self.root, ignore_errors=True)
@@ -218,9 +225,7 @@ class Runner:
         if is_damaged:
             store.set_aside()
         names = reconcile.rebuild(world, recorded, provider=world.provider, store=store)
-        if is_damaged:
-            self.folder.broken = None
-            self.folder.lineage += 1
+        self.folder.note_mended()
         self.log(f"rebuild: {', '.join(names) or 'nothing'} recorded again")
 
     def _push(self) -> None:
