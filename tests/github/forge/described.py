@@ -73,7 +73,7 @@ def graphql_schema() -> GraphQLSchema:
     for name, parse in (("GitObjectID", _object_id), ("Base64String", _base64)):
         scalar = schema.type_map[name]
         assert isinstance(scalar, GraphQLScalarType)
-        scalar.coerce_input_value = parse  # type: ignore[method-assign]
+        scalar.coerce_input_value = parse
     return schema
 
 

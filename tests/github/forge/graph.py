@@ -51,7 +51,7 @@ def _shown(error: GraphQLError) -> dict[str, Any]:
     return {"type": error.original_error.kind, "path": error.path, "locations": places, "message": error.message}
 
 
-def _resolve(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+def _resolve(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
     """A field of a dict or of Root; one that the forge does not know is an error, and never null."""
     value = source[info.field_name] if isinstance(source, dict) else getattr(source, info.field_name)
     return value(**arguments) if callable(value) else value

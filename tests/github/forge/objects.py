@@ -44,7 +44,7 @@ class Bare:
             bare.git("config", name, value)
         return bare
 
-    def git(self, *arguments: str, stdin: bytes = b"", **variables: str) -> str:
+    def git(self, *arguments: str, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> str:
         """Run git here; gives what it prints, without the newline at the end.
 
         Raises:
@@ -53,7 +53,7 @@ class Bare:
         done = subprocess.run(
             ["git", "-C", str(self.path), *arguments],
             input=stdin,
-            env=environment() | variables,
+            env={**environment(), **(variables or {})},
             check=False,
             capture_output=True,
         )
@@ -98,15 +98,15 @@ class Bare:
         """
         with tempfile.TemporaryDirectory() as folder:
             index = {"GIT_INDEX_FILE": f"{folder}/index"}
-            self.git("read-tree", parent or "--empty", **index)
+            self.git("read-tree", parent or "--empty", variables=index)
             for path in deletions:
-                if not self.git("ls-files", "--", path, **index):
+                if not self.git("ls-files", "--", path, variables=index):
                     raise GitError(f"{path} does not exist")
-                self.git("update-index", "--index-info", stdin=f"0 {EMPTY}\t{path}\n".encode(), **index)
+                self.git("update-index", "--index-info", stdin=f"0 {EMPTY}\t{path}\n".encode(), variables=index)
             for path, content in additions.items():
                 name = self.git("hash-object", "-w", "--stdin", stdin=content)
-                self.git("update-index", "--add", "--cacheinfo", f"100644,{name},{path}", **index)
-            tree = self.git("write-tree", **index)
+                self.git("update-index", "--add", "--cacheinfo", f"100644,{name},{path}", variables=index)
+            tree = self.git("write-tree", variables=index)
         return self.commit_of(tree, [parent] if parent else [], message, author)
 
     def commit_of(self, tree: str, parents: list[str], message: str, author: tuple[str, str]) -> str:
@@ -114,7 +114,7 @@ class Bare:
         ours = {"GIT_COMMITTER_NAME": GITHUB[0], "GIT_COMMITTER_EMAIL": GITHUB[1]}
         theirs = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": address}
         flags = [flag for parent in parents for flag in ("-p", parent)]
-        return self.git("commit-tree", tree, *flags, "-F", "-", stdin=message.encode(), **ours, **theirs)
+        return self.git("commit-tree", tree, *flags, "-F", "-", stdin=message.encode(), variables=ours | theirs)
 
     def merged(self, base: str, head: str, message: str, author: tuple[str, str] = GITHUB) -> str | None:
         """A merge commit of two commits; None if they conflict. The first parent is *base*."""

@@ -66,6 +66,8 @@ class Handler(BaseHTTPRequestHandler):
     """Between a socket and `Listener.answer`."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    """In one piece: a second small packet would wait for the receipt of the first."""
     server: Listener
 
     def handle_any(self) -> None:
@@ -84,10 +86,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if answer.status != 204:
             self.send_header("Content-Length", str(len(answer.body)))
-        self._headers_buffer.append(b"\r\n")
-        # In one piece: a second small packet would wait for the first one's receipt.
-        self.wfile.write(b"".join(self._headers_buffer) + answer.body)
-        self._headers_buffer = []
+        self.end_headers()
+        self.wfile.write(answer.body)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = handle_any  # noqa: N815  # names that http.server gives
 
@@ -95,6 +95,7 @@ class Handler(BaseHTTPRequestHandler):
         if headers.get("expect", "").lower() == "100-continue":
             self.send_response_only(100)
             self.end_headers()
+            self.wfile.flush()
         if headers.get("transfer-encoding") != "chunked":
             return self.rfile.read(int(headers.get("content-length") or 0))
         found = []

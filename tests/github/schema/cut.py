@@ -116,11 +116,11 @@ def _cut_definition(node: Any) -> Any:
     name = node.name.value
     changes: dict[str, Any] = {"description": None, "directives": ()}
     if isinstance(node, EnumTypeDefinitionNode):
-        changes["values"] = tuple(replace(each, description=None, directives=()) for each in node.values)
+        changes["values"] = tuple(replace(each, description=None, directives=()) for each in node.values or ())
     elif isinstance(node, InputObjectTypeDefinitionNode):
-        changes["fields"] = tuple(replace(each, description=None, directives=()) for each in node.fields)
+        changes["fields"] = tuple(replace(each, description=None, directives=()) for each in node.fields or ())
     elif isinstance(node, UnionTypeDefinitionNode):
-        changes["types"] = tuple(each for each in node.types if each.name.value in FIELDS)
+        changes["types"] = tuple(each for each in node.types or () if each.name.value in FIELDS)
     elif not isinstance(node, ScalarTypeDefinitionNode):
         fields = FIELDS[name].split()
         assert (lacking := set(fields) - {each.name.value for each in node.fields}) == set(), f"{name}: no {lacking}"
