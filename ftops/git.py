@@ -46,6 +46,13 @@ def head_commit(root: Path) -> str | None:
             return None
 
 
+def folder_in_repository(root: Path) -> str:
+    """Where *root* lies in its repository, with forward slashes; empty if it is its root, or in none."""
+    full = root.absolute()
+    top = next((each for each in (full, *full.parents) if os.path.lexists(each / ".git")), full)
+    return "" if top == full else full.relative_to(top).as_posix()
+
+
 def origin_name(root: Path) -> str | None:
     """`owner/name` of the remote `origin`; None if there is none."""
     from configparser import Error  # noqa: PLC0415  # as GitPython below

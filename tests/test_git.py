@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftops.git import head_commit, origin_name
+from ftops.git import folder_in_repository, head_commit, origin_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,3 +59,12 @@ def test_a_commit_is_named_if_there_is_one(tmp_path: Path) -> None:
     assert len(head_commit(tmp_path) or "") == 40
     (tmp_path / ".git" / "HEAD").write_text("rubbish\n")
     assert head_commit(tmp_path) is None
+
+
+def test_a_folder_is_known_by_its_place_in_the_repository(tmp_path: Path) -> None:
+    project = tmp_path / "ml" / "support"
+    project.mkdir(parents=True)
+    assert folder_in_repository(project) == ""
+    git(tmp_path, "init", "--quiet")
+    assert folder_in_repository(tmp_path) == ""
+    assert folder_in_repository(project) == "ml/support"

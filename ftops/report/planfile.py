@@ -107,6 +107,18 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     fix: str | None = None
 
 
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for, whatever came of it: each has a comment of its own on a pull request."""
+
+    folder: str = ""
+    """Where, relative to the repository; empty for its root."""
+    target: str | None = None
+    """None for the default one, whose name is not known where `ftops.yaml` has a problem."""
+
+
+WHOLE = Scope()
+
+
 class PlanFile(msgspec.Struct, frozen=True, kw_only=True):
     """A plan, and what a review of it approves."""
 
@@ -131,18 +143,20 @@ class PlanFile(msgspec.Struct, frozen=True, kw_only=True):
     collected_at: int | None
     """When results were last collected, unix time; None if nothing says so, or nothing is waited for."""
     actions: tuple[Action, ...]
+    scope: Scope
 
 
-def encoded(plan: Plan, *, commit: str | None, retry_failed: bool = False) -> bytes:
+def encoded(plan: Plan, *, commit: str | None, scope: Scope = WHOLE, retry_failed: bool = False) -> bytes:
     """The file's bytes, which any reader can check against their digest."""
     told = plan_json(plan) | {"actions": msgspec.to_builtins(actions(plan))}
-    return _encoded(told, commit=commit, retry_failed=retry_failed)
+    return _encoded(told, commit=commit, scope=msgspec.to_builtins(scope), retry_failed=retry_failed)
 
 
-def encoded_problems(problems: Sequence[Diagnostic], *, target: str, commit: str | None) -> bytes:
+def encoded_problems(problems: Sequence[Diagnostic], *, commit: str | None, scope: Scope = WHOLE) -> bytes:
     """The same where no plan can be made, so that this is told as a plan would be."""
-    told = [problem_json(problem) for problem in problems]
-    return _encoded(plan_json(Plan(target=target, changes=(), checksum="")), commit=commit, problems=told)
+    told = plan_json(Plan(target=scope.target or "", changes=(), checksum=""))
+    listed = [problem_json(problem) for problem in problems]
+    return _encoded(told, commit=commit, scope=msgspec.to_builtins(scope), problems=listed)
 
 
 def _encoded(plan: dict[str, Any], **more: object) -> bytes:

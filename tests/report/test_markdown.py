@@ -97,6 +97,10 @@ def test_a_fence_ends_after_its_last_line(texts: list[str]) -> None:
     assert re.fullmatch(r'<pre lang="diff"><code>[^<]*</code></pre>\n<p>end</p>\n', shown), shown
 
 
+def test_a_fence_is_longer_than_any_run_in_it() -> None:
+    assert fence(["a", "````"], "diff") == "`````diff\na\n````\n`````"
+
+
 @given(NASTY)
 def test_what_is_folded_stays_folded(text: str) -> None:
     shown = html_of(folded(html_code(text), f"- {code(text, in_table=False)}"))

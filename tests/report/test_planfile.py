@@ -12,7 +12,7 @@ from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
 from ftops.digest import digest_of_bytes
 from ftops.plan.approval import actions
 from ftops.report.machine import plan_json
-from ftops.report.planfile import BYTES_MAX, decoded, diagnostic, encoded, encoded_problems
+from ftops.report.planfile import BYTES_MAX, Scope, decoded, diagnostic, encoded, encoded_problems
 
 if TYPE_CHECKING:
     from conftest import Busy
@@ -61,7 +61,7 @@ def test_it_holds_all_that_the_plan_answers_to_scripts(busy: Busy) -> None:
 
 
 def test_where_no_plan_can_be_made_it_tells_why() -> None:
-    found = decoded(encoded_problems([PROBLEM], target="openai", commit=COMMIT), "plan.json")
+    found = decoded(encoded_problems([PROBLEM], scope=Scope(target="openai"), commit=COMMIT), "plan.json")
     assert (found.target, found.commit, found.changes, found.actions) == ("openai", COMMIT, (), ())
     assert [diagnostic(each) for each in found.problems] == [PROBLEM]
 
