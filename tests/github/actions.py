@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.github import act, events, model
-from tests.github.act import Settings
+from tests.github.prepare import Settings
 from tests.github.provider import APPLY, COLLECT, PROVIDER_ID
 
 if TYPE_CHECKING:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.github import act, events, model
-from tests.github.act import Settings
+from tests.github.prepare import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +100,15 @@ def test_each_job_has_a_token_with_its_own_permissions(run: Runner, github: Forg
     assert result.jobs == {"reads": "success", "nothing": "failure", "inherits": "failure"}
     assert f"{models.head()}\trefs/heads/main" in result.log
     assert {each["login"] for each in github.requests()} == {"github-actions[bot]"}
+
+
+def test_a_token_ends_with_its_run(run: Runner, models: Repository, tmp_path: Path) -> None:
+    note = tmp_path / "token"
+    job = {"permissions": {"contents": "read"}, "steps": [step(f"echo ${{{{ github.token }}}} > {note}")]}
+    assert run({"keeps": job}).passed
+    command = ["git", "ls-remote", models.url_for(note.read_text().strip())]
+    done = subprocess.run(command, env={**os.environ, "GIT_TERMINAL_PROMPT": "0"}, check=False, capture_output=True)
+    assert b"Authentication failed" in done.stderr
 
 
 def test_only_a_job_that_may_have_an_identity_can_ask_for_it(run: Runner) -> None:

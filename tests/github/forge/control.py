@@ -48,8 +48,8 @@ class Control:
         del self.world.tokens[token]
 
     def secrets(self) -> list[str]:
-        """All tokens there are."""
-        return list(self.world.tokens)
+        """All tokens there ever were."""
+        return self.world.issued
 
     def fail(self, request: str, kind: str, times: int, seconds: float) -> None:
         with self.world.lock:
@@ -185,6 +185,9 @@ class Control:
 
     def start_job(self, repository: str, **facts: Any) -> dict[str, str]:
         return jobs.start(self.world, self.issuer, self._known(repository), jobs.Job(**facts))
+
+    def end_run(self, repository: str, run_id: int) -> None:
+        self.world.end_run(self._known(repository).name, run_id)
 
     # Helpers
 

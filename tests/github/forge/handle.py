@@ -244,6 +244,10 @@ class Repository:
         """
         return dict(self._call("start_job", **facts))
 
+    def end_run(self, run_id: int) -> None:
+        """The run has ended, and with it the tokens of its jobs."""
+        self._call("end_run", run_id=run_id)
+
     def _call(self, name: str, /, **arguments: object) -> Any:
         return self.forge.call(name, repository=self.name, **arguments)
 

@@ -44,7 +44,7 @@ def start(world: World, issuer: Issuer, repository: Repository, job: Job) -> dic
     _check_environment(repository, job)
     permissions = {name: "read" if job.from_fork else level for name, level in job.permissions.items()}
     identity = permissions.pop("id-token", "none")
-    token = world.token(ACTIONS, permissions, repository.name)
+    token = world.token(ACTIONS, permissions, repository.name, job.run_id)
     variables = {"GITHUB_TOKEN": token.secret}
     if identity == "write":
         claims = claims_of(repository, job)

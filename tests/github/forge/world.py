@@ -45,6 +45,8 @@ class Token:
     permissions: dict[str, str]
     repository: str | None
     """`owner/name` that it is for; None: for all."""
+    run_id: int | None = None
+    """Of the run whose job has it, with which it ends."""
 
     def may(self, repository: Repository, permission: str, level: str) -> bool:
         if self.repository not in {None, repository.name}:
@@ -215,6 +217,8 @@ class World:
     url: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
     tokens: dict[str, Token] = field(default_factory=dict)
+    issued: list[str] = field(default_factory=list)
+    """All tokens that there ever were."""
     repositories: dict[str, Repository] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -228,7 +232,7 @@ class World:
     def reset(self) -> None:
         with self.lock:
             self.life += 1
-            for kept in (self.tokens, self.repositories, self.faults, self.requests, self.invalid):
+            for kept in (self.tokens, self.issued, self.repositories, self.faults, self.requests, self.invalid):
                 kept.clear()
 
     def number(self) -> int:
@@ -240,11 +244,22 @@ class World:
         name = name.removesuffix(".git").lower()
         return next((each for each in self.repositories.values() if each.name.lower() == name), None)
 
-    def token(self, login: str, permissions: dict[str, str], repository: str | None) -> Token:
-        token = Token(secret=f"ghs_{token_hex(18)}", login=login, permissions=permissions, repository=repository)
+    def token(
+        self, login: str, permissions: dict[str, str], repository: str | None, run_id: int | None = None
+    ) -> Token:
+        secret = f"ghs_{token_hex(18)}"
+        token = Token(secret=secret, login=login, permissions=permissions, repository=repository, run_id=run_id)
         with self.lock:
-            self.tokens[token.secret] = token
+            self.tokens[secret] = token
+            self.issued.append(secret)
         return token
+
+    def end_run(self, repository: str, run_id: int) -> None:
+        """The tokens of its jobs are good for nothing any more."""
+        with self.lock:
+            ended = [each for each in self.tokens.values() if (each.repository, each.run_id) == (repository, run_id)]
+            for token in ended:
+                del self.tokens[token.secret]
 
     def fault(self, request: str) -> Fault | None:
         """The fault that is due for `METHOD /path`; it is used up by that."""
