@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftops.cli import COMMANDS
+from ftops.cli.ci import COMMANDS as COMMANDS_OF_CI
 from ftops.cli.lock import lock
 from tests.cli.conftest import KEY_VARIABLE, TOKEN, Result
 
@@ -40,6 +41,15 @@ VARIABLES = {
     "HARMLESS": ENVIRONMENT,
     "HTTPS_PROXY": f"http://user:{ADDRESS}@127.0.0.1:9",
     "https_proxy": f"http://user:{ADDRESS}@127.0.0.1:9",
+    "OPENAI_WEBHOOK_SECRET": OTHER_KEY,
+}
+WORKFLOW = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_EVENT_NAME": "push",
+    "GITHUB_REF": "refs/heads/main",
+    "GITHUB_REPOSITORY": "acme/models",
+    "GITHUB_RUN_ID": "7",
+    "GITHUB_SHA": "0" * 40,
 }
 SHOWS_ROWS = {"diff-data", "tokens", "chat"}
 """What a person asks to see rows; and answers of a model, which has learnt them."""
@@ -76,19 +86,35 @@ EVERY = (
     ["lock", "release", "pong"],
     ["lock", "rebuild"],
     ["lock", "push"],
+    ["ci", "plan"],
+    ["ci", "comment", "--plan", "plan.json", "--checksum", "0"],
+    ["ci", "apply", "--plan", "plan.json", "--checksum", "0"],
+    ["ci", "collect"],
+    ["ci", "commit"],
+    ["ci", "webhook"],
     ["schema"],
     ["init"],
 )
 
-AS_PROCESSES = (["plan"], ["check"], ["apply", "--yes"], ["reconcile"], ["lock", "push"])
+AS_PROCESSES = (
+    ["plan"],
+    ["check"],
+    ["apply", "--yes"],
+    ["reconcile"],
+    ["lock", "push"],
+    ["ci", "plan"],
+    ["ci", "commit"],
+)
 """A second each: one that reads nothing but files, one that reads rows in others, and those that send and record."""
 
 
 @pytest.fixture
 def planted(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shop]:
     """A repository with a remote, whose data is in no commit; rows are built from a table as well."""
-    for name, value in VARIABLES.items():
+    for name, value in (VARIABLES | WORKFLOW).items():
         monkeypatch.setenv(name, value)
+    for name in ("OUTPUT", "STEP_SUMMARY"):
+        monkeypatch.setenv(f"GITHUB_{name}", str(shop.root / f"told-{name}"))
     for name in ("tmp", "home"):
         (tmp_path / f"outside-{name}").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "outside-tmp"))
@@ -121,12 +147,14 @@ def test_every_command_is_among_those_that_are_run() -> None:
     ran = {words[0] for words in EVERY} | {"serve"}
     assert ran == set(COMMANDS)
     assert {words[1] for words in EVERY if words[0] == "lock"} == set(lock.commands)
+    assert {words[1] for words in EVERY if words[0] == "ci"} == set(COMMANDS_OF_CI)
 
 
 def test_where_all_is_well_nothing_is_said_or_written(planted: Shop, run: Run, program: Run) -> None:
     told = {" ".join(words): (program if words in AS_PROCESSES else run)(*words) for words in EVERY}
     assert told["apply --yes"].code == 0, told["apply --yes"].err
     assert told["lock push"].code == 0, told["lock push"].err
+    assert told["ci commit"].code == 0, told["ci commit"].err
     assert {words: done.err for words, done in told.items() if done.code == 70} == {}
     assert_secrets_kept(planted, told)
 
