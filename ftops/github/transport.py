@@ -54,7 +54,7 @@ class _GraphQLError(msgspec.Struct, frozen=True):
 
 
 class _Errors(msgspec.Struct, frozen=True):
-    errors: list[_GraphQLError] = []
+    errors: list[_GraphQLError] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
