@@ -15,7 +15,7 @@ from ftops.apply import Applier
 from ftops.claimant import Claimant
 from ftops.clock import day
 from ftops.collected import collected_file, last_collected
-from ftops.create import Creator, Ledger
+from ftops.create import LAG_SECONDS, Creator, Ledger
 from ftops.datafiles import read_data
 from ftops.dataset.tokens.base import models_folder
 from ftops.datasets import built_for
@@ -187,9 +187,14 @@ def rebuild(world: World, recorded: Lockfile, *, provider: Provider, store: Lock
     with store.exclusive():
         edited = broken(recorded)
         whole = {name: entry for name, entry in recorded.models.items() if name not in edited}
+        named = {each.job.id for name in edited for each in recorded.models[name].generations}
         recorded = Lockfile(target=recorded.target, models=whole)
         wanted = _gather(world, recorded)
         observed = _observe(provider, wanted, recorded)
+        if not (whole or edited) or named - {job.id for job in observed.jobs}:
+            # What was on record may be so new that no list has it yet, and what is not found is paid for once more.
+            world.clock.sleep(LAG_SECONDS)
+            observed = _observe(provider, wanted, recorded)
         missing = unrecorded(recorded, observed.jobs)
         checkpoints = {job.id: provider.checkpoints(job.id) for job in missing if job.state in ENDED_WITH_CHECKPOINTS}
         store.save(rebuilt(recorded, wanted.desired, observed, checkpoints), spent=False)

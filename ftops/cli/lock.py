@@ -73,6 +73,7 @@ def rebuild(target: str | None) -> None:
     if problems:
         frame.warn(problems)
         frame.say(f"a copy of it as it was is in {store.set_aside()}")
+    frame.say("looking for jobs; where the record was lost, for a while, since lists of new jobs may lag")
     names = rebuild_from_labels(world, recorded, provider=provider, store=store)
     for name in names:
         frame.say(f"{name}: recorded again")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ftops.create import LAG_SECONDS
 from ftops.diagnostics import ProblemsError
 from ftops.plan.changes import Kind
 from ftops.reconcile import outstanding
@@ -345,6 +346,24 @@ def test_rebuild_knows_a_spec_by_what_it_ignores(team: Team) -> None:
     (team.root / "ftops.lock").unlink()
     team.rebuild()
     assert team.plan(refresh=True).pending == ()
+
+
+@pytest.mark.parametrize("lost", ["edited", "gone"])
+def test_rebuild_of_a_record_that_was_lost_gives_lists_the_time_by_which_they_lag(team: Team, lost: str) -> None:
+    team.spec("pong", epochs=1)
+    team.spec("other", epochs=1)
+    team.apply()
+    slept = sum(team.clock.slept)
+    team.rebuild()
+    assert sum(team.clock.slept) == slept
+    lock = team.root / "ftops.lock"
+    if lost == "edited":
+        lock.write_text(lock.read_text().replace('"id": "ftjob-', '"id": "ftjob-un', 1))
+    else:
+        lock.unlink()
+    team.rebuild()
+    assert sum(team.clock.slept) - slept >= LAG_SECONDS
+    assert team.plan(refresh=True).counts.keys() <= {Kind.NONE, Kind.AWAIT, Kind.COLLECT}
 
 
 def test_a_job_whose_spec_was_edited_is_still_awaited_and_collected(team: Team) -> None:
