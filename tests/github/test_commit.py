@@ -406,14 +406,7 @@ def test_what_somebody_else_wrote_on_the_offer_is_replaced(
 
 def test_who_offers_at_once_with_others_loses_nothing(project: Repository, tmp_path: Path) -> None:
     project.protect("main")
-    committers = []
-    for name in ("anna", "ben", "cleo"):
-        here = job(project, tmp_path / name)
-        command = [sys.executable, "-m", "tests.github.committer", name, "1"]
-        with (tmp_path / f"{name}.log").open("wb") as log:
-            committers.append(subprocess.Popen(command, cwd=here.root, env=here.environ, stdout=log, stderr=log))
-    assert [each.wait(120) for each in committers] == [1, 1, 1]
-    logs = [(tmp_path / f"{name}.log").read_text() for name in ("anna", "ben", "cleo")]
+    logs = raced(project, tmp_path, ["anna", "ben", "cleo"], "1", code=1)
     assert all("lock-protected" in log for log in logs), logs
     assert jobs(project.file("ftops.lock", at="ftops/lock")) == {"ftjob-anna-1", "ftjob-ben-1", "ftjob-cleo-1"}
     assert project.bare.head("refs/heads/ftops/lock~1") == project.head()
@@ -463,23 +456,35 @@ def test_a_shallow_checkout_fetches_no_history_for_an_offer(project: Repository,
 # Races
 
 
+def raced(project: Repository, folder: Path, names: list[str], count: str, *, code: int, **environ: str) -> list[str]:
+    """Let a committer for each name run at once with the others, in a checkout of its own; gives what they say."""
+    committers = []
+    try:
+        for name in names:
+            here = job(project, folder / name)
+            command = [sys.executable, "-m", "tests.github.committer", name, count]
+            with (folder / f"{name}.log").open("wb") as log:
+                given = here.environ | environ
+                committers.append(subprocess.Popen(command, cwd=here.root, env=given, stdout=log, stderr=log))
+        codes = [each.wait() for each in committers]
+    finally:
+        for each in committers:
+            each.kill()
+            each.wait()
+    logs = [(folder / f"{name}.log").read_text() for name in names]
+    assert codes == [code] * len(names), logs
+    return logs
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", ["api", "git"])
 def test_six_committers_with_ten_commits_each_lose_nothing(
     way: str, github: Forge, project: Repository, tmp_path: Path
 ) -> None:
     names = ["anna", "ben", "cleo", "dora", "emil", "finn"]
-    repository = project.name if way == "api" else "acme/tools"
     before = len(project.log())
-    committers = []
-    for name in names:
-        here = job(project, tmp_path / name)
-        command = [sys.executable, "-m", "tests.github.committer", name, "10"]
-        environ = here.environ | {"GITHUB_REPOSITORY": repository}
-        with (tmp_path / f"{name}.log").open("wb") as log:
-            committers.append(subprocess.Popen(command, cwd=here.root, env=environ, stdout=log, stderr=log))
-    codes = [each.wait(280) for each in committers]
-    logs = [(tmp_path / f"{name}.log").read_text() for name in names]
-    assert codes == [0] * len(names), logs
+    repository = project.name if way == "api" else "acme/tools"
+    raced(project, tmp_path, names, "10", code=0, GITHUB_REPOSITORY=repository)
     expected = {f"ftjob-{name}-{number}" for name in names for number in range(1, 11)}
     assert jobs(project.file("ftops.lock")) == expected
     history = project.bare.git("rev-list", "--first-parent", "--reverse", "main").split()[before:]
