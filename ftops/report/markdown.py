@@ -43,11 +43,14 @@ _COMMIT: Final = re.compile("[0-9a-f]{7,}")
 
 
 def plain(text: str, most: int = CODE_CHARACTERS) -> str:
-    """*text* on one line, what could not be seen shown as its code, and its end cut off."""
+    """*text* on one line, what could not be seen shown as its code, and its end cut off.
+
+    However it is taken apart after this, no part becomes a command to the runner of a workflow.
+    """
     shown = text.translate(_LINE_ENDS)
     if not shown.isascii():
         shown = "".join(_seen(letter, marks) for letter, marks in _with_marks(_GLYPHS.sub("", shown)))
-    shown = visible(shown)
+    shown = visible(shown).replace("##[", r"\u{23}#[")
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 

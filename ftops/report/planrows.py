@@ -160,7 +160,8 @@ def _why(line: Line) -> str:
     if line.attempt > 1:
         parts.append(f"attempt {number(line.attempt):,}")
     if line.waits_for:
-        parts.append(f"after {code(line.waits_for)}")
+        is_base = line.inputs and line.inputs.parent == line.waits_for
+        parts.append("after its base" if is_base else f"after {code(line.waits_for)}")
     return "; ".join(parts)
 
 
@@ -175,7 +176,7 @@ def _cause(cause: Cause) -> str:
 def _start(inputs: Inputs) -> str:
     method = inputs.method or ""
     shown = method if method in METHODS else code(method)
-    return f"{code(inputs.base_model or inputs.parent or '')}<br>→ {shown}"
+    return f"{code(inputs.base_model or inputs.parent or '')} →&nbsp;{shown}"
 
 
 def _data(line: Line, inputs: Inputs) -> str:

@@ -293,11 +293,15 @@ def test_a_row_says_why_and_what_became_of_the_data() -> None:
     )
     data = DataChange(added=120, removed=3, edited=14, moved=2, unchanged=1_063, tokens=-3_201)
     assert row_of(causes=causes, data_changes={"training_file": data}) == (
-        "`n_epochs`: `3` → `auto`, `training_file` and 2 more | `gpt-4.1-mini`<br>→ supervised | "
+        "`n_epochs`: `3` → `auto`, `training_file` and 2 more | `gpt-4.1-mini` →&nbsp;supervised | "
         "1,200&nbsp;rows&nbsp;(+120&nbsp;−3&nbsp;~14&nbsp;↕2)<br>1&nbsp;token&nbsp;(−3,201)<br>`aaaaaaaaaaaa` | "  # noqa: RUF001  # minus
         "$1.50<br>10&nbsp;min |"
     )
     assert row_of(causes=causes[3:], waits_for="parent", attempt=2).startswith("`suffix`; attempt 2; after `parent` |")
+    child = msgspec.structs.replace(line().inputs, base_model=None, parent="noble")
+    assert row_of(waits_for="noble", causes=causes[3:], inputs=child).startswith(
+        "`suffix`; after its base | `noble` →&nbsp;supervised | "
+    )
     gone = "its inputs changed; the model that it had before is gone"
     assert row_of(causes=causes[2:3], reason=gone).startswith(
         "`seed`: `1` → `2`; the model that it had before is gone |"

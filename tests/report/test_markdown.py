@@ -36,6 +36,7 @@ def html_of(markdown: str) -> str:
         ("a\nb\tc\r\n", "`a↵b⇥c↵`"),
         ("a\u202eb\u200bc", "`a\\u{202e}b\\u{200b}c`"),
         ("⚠\ufe0f", "`⚠`"),
+        ("##[error", "`\\u{23}#[error`"),
         ("\u3164x\ue000", "`\\u{3164}x\\u{e000}`"),
         ("a\u00a0b\u3000c", "`a b c`"),
     ],

@@ -82,7 +82,9 @@ def _hand_on(run: Run, out: Path, content: bytes) -> None:
 
     write_atomically(out, content)
     file = decoded(content, str(out))
-    text = render_comment(file, now=SystemClock().now(), run_url=run.url, bytes_max=SUMMARY_BYTES_MAX)
+    # Of a pull request, what is checked out is a merge that nobody knows; and the summary ends in a line break.
+    head, most = run.pull.head_sha if run.pull else None, SUMMARY_BYTES_MAX - 1
+    text = render_comment(file, now=SystemClock().now(), run_url=run.url, bytes_max=most, commit=head)
     add_summary(run, text)
     set_output(run, "checksum", digest_of_bytes(content))
     set_output(run, "actions", str(len(file.actions)))
