@@ -5,13 +5,13 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from ftops.lockfile import Inputs, ParentInput
 from ftops.plan.changes import PAID
+from ftops.plan.desired import base_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ftops.lockfile import Lockfile
+    from ftops.lockfile import Inputs, Lockfile
     from ftops.plan.changes import Change
 
 _JOBS_MAX = 20
@@ -41,9 +41,9 @@ def durations(changes: Iterable[Change], recorded: Lockfile) -> dict[str, float]
     return found
 
 
-def _history(recorded: Lockfile) -> dict[tuple[str, object], list[tuple[int, int, int]]]:
+def _history(recorded: Lockfile) -> dict[tuple[str | None, object], list[tuple[int, int, int]]]:
     """When each job on record was created, its seconds and its tokens, oldest first, by base model and method."""
-    found: dict[tuple[str, object], list[tuple[int, int, int]]] = {}
+    found: dict[tuple[str | None, object], list[tuple[int, int, int]]] = {}
     for entry in recorded.models.values():
         for generation in entry.generations:
             job, tokens = generation.job, generation.trained_tokens
@@ -53,16 +53,6 @@ def _history(recorded: Lockfile) -> dict[tuple[str, object], list[tuple[int, int
     return {kind: sorted(jobs) for kind, jobs in found.items()}
 
 
-def _kind_of(inputs: Inputs, wanted: Mapping[str, Inputs], recorded: Lockfile) -> tuple[str, object]:
+def _kind_of(inputs: Inputs, wanted: Mapping[str, Inputs], recorded: Lockfile) -> tuple[str | None, object]:
     """The base model that *inputs* start from in the end, and the method."""
-    method, seen = inputs.method.get("type"), set[str]()
-    while isinstance(inputs.model, ParentInput) and inputs.model.spec not in seen:
-        parent = inputs.model
-        seen.add(parent.spec)
-        entry = recorded.models.get(parent.spec)
-        past = [each for each in entry.generations if each.digest == parent.digest] if entry else []
-        above = past[-1].inputs if past else wanted.get(parent.spec)
-        if above is None:
-            break
-        inputs = above
-    return inputs.model if isinstance(inputs.model, str) else "", method
+    return base_model(inputs.model, wanted, recorded), inputs.method.get("type")

@@ -27,13 +27,13 @@ _DONE = {
 }
 
 
-def render_results(command: str, outcomes: Sequence[Outcome], *, outstanding: int | None) -> str:
+def render_results(command: str, outcomes: Sequence[Outcome], *, outstanding: int = 0) -> str:
     """Render as Markdown, the verdict first; texts of specs and of the provider stand in code spans.
 
     Args:
         command: What ran.
         outcomes: What it did.
-        outstanding: How many models are still waited for; None if nobody looked.
+        outstanding: How many models are still waited for.
     """
     verdict = f"### {command}: {_verdict(outcomes)}"
     if outstanding:

@@ -49,7 +49,7 @@ def apply(path: Path, checksum: str) -> int:
             raise ProblemsError(*planned.refusals, exit_code=REFUSED)
         with step.committed_back(run, world):
             outcomes = reconcile.apply(world, planned, options, provider=world.provider, tell=frame.tell)
-        return step.told_results(run, "ftops apply", outcomes, outstanding=None)
+        return step.told_results(run, "ftops apply", outcomes)
 
 
 def _refuse_more(planned: Plan, reviewed: PlanFile, root: Path) -> None:

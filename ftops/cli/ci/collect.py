@@ -27,7 +27,6 @@ def collect(target: str | None) -> int:
     from ftops import reconcile  # noqa: PLC0415  # commands load what they use
     from ftops.collected import note_collected  # noqa: PLC0415
     from ftops.github.guard import refuse_caches  # noqa: PLC0415
-    from ftops.github.runner import annotate  # noqa: PLC0415
 
     run = step.current_run()
     with step.annotated():
@@ -39,10 +38,9 @@ def collect(target: str | None) -> int:
         if world.collected:
             note_collected(world.collected, clock=world.clock, chance=world.chance)
         unapplied = [change for change in left.changes if change.kind in PAID and not change.approved]
-        if unapplied:
-            annotate([_unapplied(unapplied)])
-            frame.warn([_unapplied(unapplied)])
-        return step.told_results(run, "ftops collect", outcomes, outstanding=len(reconcile.outstanding(left)))
+        problems = [_unapplied(unapplied)] if unapplied else []
+        frame.warn(problems)
+        return step.told_results(run, "ftops collect", outcomes, left=left, problems=problems)
 
 
 def _unapplied(changes: Sequence[Change]) -> Diagnostic:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ftops.github.event import Run
     from ftops.plan.changes import Outcome
+    from ftops.plan.plan import Plan
     from ftops.reconcile import World
 
 target_option = click.option("--target", metavar="NAME", help="Target of ftops.yaml, instead of the default one.")
@@ -65,14 +66,23 @@ def committed_back(run: Run, world: World) -> Iterator[None]:
     commit()
 
 
-def told_results(run: Run, command: str, outcomes: Sequence[Outcome], *, outstanding: int | None) -> int:
-    """Tell what was done on the run's page; 1 if anything went wrong."""
+def told_results(
+    run: Run,
+    command: str,
+    outcomes: Sequence[Outcome],
+    *,
+    left: Plan | None = None,
+    problems: Sequence[Diagnostic] = (),
+) -> int:
+    """Tell on the run's page what was done, and what is *left*; 1 if anything went wrong, 3 if policy refuses some."""
     from ftops.github.runner import add_summary  # noqa: PLC0415  # commands load what they use
+    from ftops.reconcile import outstanding  # noqa: PLC0415
     from ftops.report.results import render_results  # noqa: PLC0415
 
-    add_summary(run, render_results(command, outcomes, outstanding=outstanding))
-    annotate([outcome.problem for outcome in outcomes if outcome.problem and not outcome.waits])
-    return frame.exit_code(outcomes)
+    add_summary(run, render_results(command, outcomes, outstanding=len(outstanding(left)) if left else 0))
+    failed = [outcome.problem for outcome in outcomes if outcome.problem and not outcome.waits]
+    annotate([*failed, *(left.refusals if left else ()), *problems])
+    return frame.exit_code(outcomes, left)
 
 
 def refuse_embedded(world: World) -> None:
