@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ftops.plan.plan import Plan
 
 ActionKind: TypeAlias = Literal["train", "select", "cancel", "forget"]
+ATTEMPTS_MAX = 1_000_000
+"""More than anybody pays for."""
 # Whether a model takes the place of another depends on what others record meanwhile, and it costs the same.
 _KINDS: dict[Kind, ActionKind] = {
     Kind.CREATE: "train",
@@ -37,7 +39,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """Of the spec."""
     digest: str | None
     """Of the generation that is trained, chosen from, cancelled or forgotten."""
-    attempt: int = 1
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=ATTEMPTS_MAX)] = 1
     """Of a training: an approved one that fails is not approved once more."""
     checkpoint: str | None = None
     """Of a choice: which checkpoint is taken."""

@@ -84,6 +84,8 @@ def test_bytes_that_the_job_did_not_tell_of_are_refused(busy: Busy) -> None:
         ("format_version", 2),
         ("actions", [{"kind": "delete", "name": "a", "digest": None}]),
         ("actions", None),
+        ("actions", [{"kind": "train", "name": "a", "digest": None, "attempt": 2**70}]),
+        ("actions", [{"kind": "train", "name": "a", "digest": None, "attempt": 0}]),
         ("changes", [{}]),
         ("cost_usd", "9"),
         ("counts", {"create": "1"}),
