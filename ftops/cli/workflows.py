@@ -98,7 +98,7 @@ def next_steps(found: Setting) -> str:
     )
     rules = (
         f"Settings > Rules: {branch} takes pull requests only, with a review of code owners and the check `ftops`; "
-        "whose App commits the lockfile then, ftops-apply.yml says"
+        "ftops-apply.yml says how a GitHub App commits the lockfile then"
     )
     owners = f".github/CODEOWNERS: who reviews `/{found.specs}/`, `/ftops.yaml`, `/.github/`, and so decides on money"
     begin = "commit and push what was written; then change a spec in a pull request"
