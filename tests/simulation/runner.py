@@ -244,6 +244,9 @@ class Runner:
         if recovery and recovery.exists():
             recovery.replace(folder.lock)
             folder.broken = None
+            if self.is_workflow:
+                # Its run has pushed since: main may have given it more than the copy holds, and keeps that.
+                folder.lineage += 1
             self.log("brings the recovery copy back")
         elif folder.broken is not None:
             folder.base, folder.broken = self.branch.head.lock, None
