@@ -64,7 +64,7 @@ simulate: .venv/.synced ## Play SEEDS simulations from FIRST on, with faults eve
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 bench: .venv/.synced ## Measure against the promised bounds, beside their yardsticks
-	@failed=0; for script in plan startup data server refresh app_reviews; do \
+	@failed=0; for script in plan startup data server refresh app_reviews workflows; do \
 		$(BIN)/python -m bench.$$script || failed=1; \
 	done; exit $$failed
 
