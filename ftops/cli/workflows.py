@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from ftops.cli.door import WRONG_USAGE
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.git import main_branch
 
@@ -20,7 +21,6 @@ ATTRIBUTES = "ftops.lock linguist-generated\nftops.*.lock linguist-generated\n"
 RELEASE = "action"
 """The packaged file that names this release: `OWNER/NAME@COMMIT # vX.Y.Z`. A release's build writes it, so that it is
 in every release and in no checkout."""
-WRONG_USAGE = 64
 
 _PINNED = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)+@[0-9a-f]{40}(?: # [\w.-]+)?", re.ASCII)
 _LOCAL = re.compile(r"\./(?:[\w-][\w.-]*/?)*", re.ASCII)
@@ -118,9 +118,8 @@ def _workflow(name: str, found: Setting) -> str:
         '"{specs}/**"': json.dumps(f"{found.specs}/**"),
         "OPENAI_API_KEY": found.key,
     }
-    for placeholder, value in values.items():
-        text = text.replace(placeholder, value)
-    return text
+    # All at once: what is put in is not looked through for further ones.
+    return re.sub("|".join(map(re.escape, values)), lambda one: values[one[0]], text)
 
 
 def _release() -> str:

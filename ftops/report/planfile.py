@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftops.diagnostics import Diagnostic, Place, ProblemsError, Severity
+from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.digest import digest_of_bytes
 from ftops.plan.approval import Action, actions
 from ftops.plan.plan import Plan
@@ -186,20 +186,6 @@ def decoded(content: bytes, path: str, *, checksum: str | None = None) -> PlanFi
     if found.format_version != FORMAT_VERSION:
         raise ProblemsError(_unreadable(path, f"its format is version {found.format_version}, not {FORMAT_VERSION}"))
     return found
-
-
-def diagnostic(problem: Problem) -> Diagnostic:
-    """*problem* as the rest of the program has it."""
-    severity = Severity(problem.severity) if problem.severity in set(Severity) else Severity.WARNING
-    place = Place(path=problem.path, line=problem.line, column=problem.column) if problem.path else None
-    return Diagnostic(
-        code=problem.code,
-        summary=problem.summary,
-        severity=severity,
-        place=place,
-        why=problem.why,
-        fix=problem.fix,
-    )
 
 
 def _altered(path: str) -> Diagnostic:

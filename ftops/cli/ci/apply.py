@@ -9,6 +9,7 @@ import click
 
 from ftops.cli import frame
 from ftops.cli.ci import step
+from ftops.cli.door import REFUSED
 from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.digest import short
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from ftops.plan.approval import Action
     from ftops.plan.plan import Plan
     from ftops.report.planfile import PlanFile
-
-REFUSED = 3
 
 
 @click.command()

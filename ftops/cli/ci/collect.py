@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@step.target_option
+@frame.target_option
 def collect(target: str | None) -> int:
     """Collect what finished, go on with what was approved before, and commit the lockfile back.
 

@@ -10,18 +10,17 @@ import click
 
 from ftops.cli import frame
 from ftops.cli.ci import step
+from ftops.cli.door import REFUSED
 
 if TYPE_CHECKING:
     from ftops.github.event import Run
     from ftops.plan.plan import Plan
     from ftops.reconcile import Options, World
 
-REFUSED = 3
-
 
 @click.command()
 @click.option("--out", default="plan.json", show_default=True, type=click.Path(path_type=Path), help="Plan file.")
-@step.target_option
+@frame.target_option
 @frame.retry_option
 def plan(out: Path, target: str | None, *, retry_failed: bool) -> int:
     """Plan, and tell it: annotations at lines of specs, the job's summary, and a plan file for the jobs after it.

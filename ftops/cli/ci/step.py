@@ -6,8 +6,6 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
 from ftops.cli import frame
 from ftops.cli.door import WRONG_USAGE
 from ftops.diagnostics import Diagnostic, ProblemsError
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from ftops.plan.changes import Outcome
     from ftops.plan.plan import Plan
     from ftops.reconcile import World
-
-target_option = click.option("--target", metavar="NAME", help="Target of ftops.yaml, instead of the default one.")
 
 
 def current_run() -> Run:
