@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.github.provider import KEY as TOKEN
+from tests.github.provider import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
 KEY = "ACME_KEY"
 """The variable that holds the key."""
-TOKEN = "token-of-acme"
-START_SECONDS = 60
 LONG = 50
 """Epochs of a job that is training still when a test goes on, and for some seconds."""
 
@@ -53,21 +50,8 @@ class Server:
 @contextmanager
 def server(folder: Path) -> Iterator[Server]:
     """Start one, and end it."""
-    card = folder / "state" / "server.json"
-    command = [sys.executable, "-m", "ftops.server", "--state", str(card.parent), "--max-active-jobs", "99"]
-    with (folder / "server.log").open("wb") as log:
-        environment = {**os.environ, "FTOPS_SERVER_TOKEN": TOKEN}
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            deadline = time.monotonic() + START_SECONDS
-            while not card.exists():
-                assert process.poll() is None, (folder / "server.log").read_text(encoding="utf-8")
-                assert time.monotonic() < deadline, "the server does not start"
-                time.sleep(0.05)
-            yield Server(url=json.loads(card.read_text(encoding="utf-8"))["url"])
-        finally:
-            process.terminate()
-            process.wait(30)
+    with running_server(folder) as url:
+        yield Server(url=f"{url}/v1")
 
 
 def config(at: Server, name: str, more: str = "") -> str:

@@ -86,7 +86,7 @@ def provider(folder: Path, forge: Forge, repository_id: int) -> Iterator[Provide
         Row(account=COLLECT, claims={**claims, "environment": "ftops-collect"}),
     ]
     with ExitStack() as stack:
-        server = stack.enter_context(_server(folder))
+        server = stack.enter_context(running_server(folder))
         exchange = Exchange(issuer=forge.issuer, provider=PROVIDER_ID, rows=rows)
         door = Door(exchange=exchange, server=server, key=KEY)
         door_url = stack.enter_context(serving(door))
@@ -101,7 +101,7 @@ def provider(folder: Path, forge: Forge, repository_id: int) -> Iterator[Provide
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[str]:
+def running_server(folder: Path) -> Iterator[str]:
     state = folder / "state"
     card = state / "server.json"
     folder.mkdir(parents=True, exist_ok=True)

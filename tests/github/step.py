@@ -9,7 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.github.acme import KEY, TOKEN
+from tests.github.acme import KEY
+from tests.github.provider import KEY as TOKEN
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ftops.lockfile import decode, verify
-from tests.github.acme import KEY, LONG, TOKEN, project, rows, server, spec
+from tests.github.acme import KEY, LONG, project, rows, server, spec
+from tests.github.provider import KEY as TOKEN
 from tests.github.step import WRITES, Job
 
 if TYPE_CHECKING:
