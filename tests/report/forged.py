@@ -108,5 +108,7 @@ def _made(kind: inspect.Type, name: str, chance: Random, most: int, text: Callab
             return chance.choice(values)
         case inspect.StrType():
             return chance.choice(list(Kind)) if name == "kind" and chance.random() < 0.9 else text()
+        case inspect.IntType(ge=least, le=greatest) if least is not None and greatest is not None:
+            return chance.choice((least, greatest, chance.randint(least, greatest)))
         case _:
             return chance.choice(PLAIN[type(kind)])
