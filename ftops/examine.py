@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ftops.dataset.grader import Field
     from ftops.dataset.scan import Scan
     from ftops.dataset.tokens.base import Counting
+    from ftops.rowstore import RowStore
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,21 +140,24 @@ class Examiner:
     @contextmanager
     def known(self, reading: Reading, sha256: str) -> Iterator[Columns | None]:
         """The columns of a file that was read once; None if they were let go."""
-        from ftops.rowstore import RowStore  # noqa: PLC0415  # it loads numpy, which a look at the cache does not need
-
-        with RowStore(self.folder / "rows").columns(sha256, reading.key) as kept:
+        with self._rows.columns(sha256, reading.key) as kept:
             yield kept
 
     def save(self) -> None:
         """Remember what was learnt; failing to is no error."""
         self._known.save(keep_unused=True)
 
+    @cached_property
+    def _rows(self) -> RowStore:
+        from ftops.rowstore import RowStore  # noqa: PLC0415  # it loads numpy, which a look at the cache does not need
+
+        return RowStore(self.folder / "rows")
+
     @contextmanager
     def _read(self, stream: BinaryIO, source: Source, reading: Reading) -> Iterator[tuple[Scan, Columns]]:
-        from ftops.dataset.scan import scan  # noqa: PLC0415  # likewise
-        from ftops.rowstore import RowStore  # noqa: PLC0415
+        from ftops.dataset.scan import scan  # noqa: PLC0415  # it loads numpy
 
-        with RowStore(self.folder / "rows").writer(reading.key) as (writer, finish):
+        with self._rows.writer(reading.key) as (writer, finish):
             with unchanged(stream, source.path):
                 found = scan(
                     stream,

@@ -109,7 +109,8 @@ class RowStore:
 
     def _trim(self) -> None:
         """Let go of what nobody asked for in a month, and of the oldest while all are too large together."""
-        found = [(file.stat().st_mtime, file.stat().st_size, file) for file in self._folder.glob(f"*{ENDING}")]
+        statuses = [(file.stat(), file) for file in self._folder.glob(f"*{ENDING}")]
+        found = [(status.st_mtime, status.st_size, file) for status, file in statuses]
         left = sum(size for _, size, _ in found)
         for used_at, size, file in sorted(found):
             unused = time.time() - used_at

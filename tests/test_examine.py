@@ -104,6 +104,20 @@ def test_columns_that_were_let_go_are_made_again(source: Source, tmp_path: Path)
         assert file.read_bytes() == whole
 
 
+def test_columns_that_are_kept_are_looked_through_once_and_not_for_each_file(tmp_path: Path) -> None:
+    examiner = Examiner(tmp_path / "cache")
+    stale = tmp_path / "cache/rows/stale.rows"
+    stale.parent.mkdir(parents=True)
+    left = []
+    for file in (tmp_path / "first.jsonl", tmp_path / "second.jsonl"):
+        stale.touch()
+        os.utime(stale, (0, 0))
+        file.write_text(row(len(left)))
+        examiner.examine(Source(path=file.name, file=file, open=partial(open_data, file.name, file)), READING)
+        left.append(stale.exists())
+    assert left == [False, True], "what is to be done for each costs the more, the more there are"
+
+
 def test_columns_of_another_content_are_refused(source: Source, tmp_path: Path) -> None:
     with (
         pytest.raises(ProblemsError, match="file-changed"),
