@@ -10,7 +10,7 @@ from ftops.planmemo import recall
 def main() -> int:
     """Run ftops; gives its exit code."""
     try:
-        if sys.argv[1:2] == ["plan"] and (text := recall(sys.argv[1:])) is not None and _is_written(text):
+        if sys.argv[1:2] == ["plan"] and (told := recall(sys.argv[1:])) and _is_written(*told):
             return 0
         from ftops.cli import main as command_line  # noqa: PLC0415  # imports click, which takes longer than the memo
 
@@ -20,10 +20,13 @@ def main() -> int:
         return 130
 
 
-def _is_written(text: str) -> bool:
-    """Write *text* to stdout; if that fails, the whole command follows, which tells why."""
+def _is_written(warnings: str, answer: str) -> bool:
+    """Write to stderr and to stdout; if that fails, the whole command follows, which tells why."""
     try:
-        sys.stdout.write(text)
+        if warnings:
+            sys.stderr.write(warnings)
+            sys.stderr.flush()
+        sys.stdout.write(answer)
         sys.stdout.flush()
     except (AttributeError, OSError, ValueError):
         # Closed from the beginning, full or gone, or without a letter for this.

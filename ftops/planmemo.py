@@ -19,15 +19,17 @@ MINE = os.path.join(".ftops", ".gitignore")  # noqa: PTH118  # as above
 """Made once in each checkout, with a time and an inode that nobody else knows: a memo that git brought is not ours."""
 BYTES_MAX = 64 * 1024 * 1024
 """Of a memo: 100 bytes a file, and the answer."""
+VARIABLES = ("NO_COLOR", "TERM", "COLUMNS", "FTOPS_MODELS_DIR", "XDG_CACHE_HOME", "HOME")
+"""That decide how the answer looks, and where the local model's tokenizer is."""
 SETTLED_SECONDS = 2
 """A file that changed so recently may change again within the same tick of the file system's clock."""
 
-# The file: a header line with the key, the signature of all paths, the number of characters of the answer; the answer;
-# then a path a line.
+# The file: a header line with the key, the signature of all paths, and how many characters the warnings and the answer
+# have; both of them; then a path a line.
 
 
-def recall(arguments: list[str]) -> str | None:
-    """The answer to `ftops` with *arguments*, if nothing that it was made from has changed."""
+def recall(arguments: list[str]) -> tuple[str, str] | None:
+    """What `ftops` with *arguments* writes to stderr and to stdout, if nothing that it was made from has changed."""
     try:
         root = os.getcwd()  # noqa: PTH109  # as above
         while not os.path.lexists(os.path.join(root, FILE)):  # noqa: PTH118
@@ -36,25 +38,26 @@ def recall(arguments: list[str]) -> str | None:
                 return None
             root = above
         with open(_opened(os.path.join(root, FILE)), encoding="utf-8", newline="") as file:  # noqa: PTH118
-            key, signature, length = file.readline().split()
+            key, signature, warned, answered = file.readline().split()
             if key != _key(arguments):
                 return None
-            text = file.read(int(length))
+            warnings, answer = file.read(int(warned)), file.read(int(answered))
             paths = file.read().split("\n")
-        return text if _signature(root, paths)[0] == signature else None
+        return (warnings, answer) if _signature(root, paths)[0] == signature else None
     except (OSError, ValueError):
         # No memo, no folder, or something that is not a memo.
         return None
 
 
-def remember(root: os.PathLike[str], paths: list[str], text: str, *, since: float) -> None:
-    """Keep *text* as the answer to this very command line, for as long as *paths* stay as they are.
+def remember(root: os.PathLike[str], paths: list[str], warnings: str, answer: str, *, since: float) -> None:
+    """Keep what this very command line wrote, for as long as *paths* stay as they are.
 
     Args:
         root: The project's root.
-        paths: All that the answer depends on, relative to *root*: files, files that are not there, and folders, whose
-            time changes with the names in them.
-        text: Without its final newline.
+        paths: All that it depends on, relative to *root*: files, files that are not there, and folders, whose time
+            changes with the names in them.
+        warnings: What went to stderr.
+        answer: What went to stdout.
         since: When the first of *paths* was read, in unix seconds: what changed after it may not be in the answer.
     """
     try:
@@ -65,11 +68,11 @@ def remember(root: os.PathLike[str], paths: list[str], text: str, *, since: floa
         return
     target = os.path.join(root, FILE)  # noqa: PTH118
     temporary = f"{target}.{os.getpid()}"
-    answer = f"{text}\n"
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
         with open(temporary, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
-            file.write(f"{_key(sys.argv[1:])} {signature} {len(answer)}\n{answer}" + "\n".join(paths))
+            file.write(f"{_key(sys.argv[1:])} {signature} {len(warnings)} {len(answer)}\n{warnings}{answer}")
+            file.write("\n".join(paths))
         os.replace(temporary, target)  # noqa: PTH105
     except (OSError, UnicodeEncodeError):
         # Nowhere to write, or a folder whose name is not UTF-8. Only time is lost.
@@ -88,9 +91,9 @@ def _opened(path: str) -> int:
 def _key(arguments: list[str]) -> str:
     """What the answer depends on besides files."""
     size = os.get_terminal_size(1) if os.isatty(1) else None
-    terminal = (size, os.environ.get("NO_COLOR"), os.environ.get("TERM"), os.environ.get("COLUMNS"))
+    environ = [os.environ.get(name) for name in VARIABLES]
     folder = os.getcwd()  # noqa: PTH109  # the nearest project depends on it
-    return sha256(repr((__version__, sys.version, folder, arguments, terminal)).encode()).hexdigest()
+    return sha256(repr((__version__, sys.version, folder, arguments, size, os.isatty(2), environ)).encode()).hexdigest()
 
 
 def _signature(root: str, paths: list[str]) -> tuple[str, float]:

@@ -36,26 +36,26 @@ def later() -> float:
 
 
 def test_what_was_settled_when_the_plan_began_is_remembered(root: Path) -> None:
-    remember(root, PATHS, "no changes", since=later())
-    assert recall(["plan"]) == "no changes\n"
+    remember(root, PATHS, "", "no changes\n", since=later())
+    assert recall(["plan"]) == ("", "no changes\n")
     assert recall(["plan", "--verbose"]) is None
 
 
 def test_what_changed_while_a_slow_plan_ran_is_not(root: Path) -> None:
     began = time.time() - 60
     (root / "specs" / "a.yaml").write_text("new")
-    remember(root, PATHS, "no changes", since=began)
+    remember(root, PATHS, "", "no changes\n", since=began)
     assert recall(["plan"]) is None
 
 
 def test_what_changed_just_before_the_plan_began_is_not(root: Path) -> None:
-    remember(root, PATHS, "no changes", since=time.time())
+    remember(root, PATHS, "", "no changes\n", since=time.time())
     assert recall(["plan"]) is None
 
 
 @pytest.mark.parametrize("change", [lambda file: file.write_text("new"), os.remove])
 def test_a_change_afterwards_is_seen(root: Path, change: object) -> None:
-    remember(root, PATHS, "no changes", since=later())
+    remember(root, PATHS, "", "no changes\n", since=later())
     assert callable(change)
     change(root / "specs" / "a.yaml")
     assert recall(["plan"]) is None
@@ -63,20 +63,20 @@ def test_a_change_afterwards_is_seen(root: Path, change: object) -> None:
 
 @pytest.mark.parametrize("path", ["specs/a.yaml/under-a-file", "specs/" + "x" * 300])
 def test_a_path_that_cannot_be_looked_at_costs_only_time(root: Path, path: str) -> None:
-    remember(root, [*PATHS, path], "no changes", since=later())
+    remember(root, [*PATHS, path], "", "no changes\n", since=later())
     assert recall(["plan"]) is None
 
 
 def test_no_place_for_a_memo_costs_only_time(root: Path) -> None:
     shutil.rmtree(root / ".ftops")
     (root / ".ftops").touch()
-    remember(root, PATHS, "no changes", since=later())
+    remember(root, PATHS, "", "no changes\n", since=later())
     assert recall(["plan"]) is None
 
 
 def test_a_memo_that_came_from_another_checkout_is_no_answer(root: Path) -> None:
-    remember(root, ["none.yaml"], "no changes", since=later())
-    assert recall(["plan"]) == "no changes\n"
+    remember(root, ["none.yaml"], "", "no changes\n", since=later())
+    assert recall(["plan"]) == ("", "no changes\n")
     (root / ".ftops" / ".gitignore").unlink()
     assert recall(["plan"]) is None
     (root / ".ftops" / ".gitignore").touch()
@@ -86,7 +86,7 @@ def test_a_memo_that_came_from_another_checkout_is_no_answer(root: Path) -> None
 @pytest.mark.timeout(20)  # A device that is read would never end.
 def test_what_stands_in_a_memo_s_place_is_not_read(root: Path) -> None:
     memo = root / ".ftops" / "cache" / "plan.memo"
-    remember(root, PATHS, "no changes", since=later())
+    remember(root, PATHS, "", "no changes\n", since=later())
     for device in ("/dev/zero", "/dev/full"):
         memo.unlink()
         memo.symlink_to(device)

@@ -57,9 +57,16 @@ def run(command: click.Command, arguments: Sequence[str] | None) -> int:
 
 def show_problems(problems: Sequence[Diagnostic]) -> None:
     """Write *problems* to stderr."""
+    click.echo(as_shown(problems), err=True, nl=False)
+
+
+def as_shown(problems: Sequence[Diagnostic]) -> str:
+    """Give *problems* as they are written to stderr; nothing if there are none."""
+    if not problems:
+        return ""
     from ftops.report.problems import render_problems  # noqa: PLC0415  # only if something is wrong
 
-    click.echo(render_problems(problems, colour=wants_colour(sys.stderr)), err=True)
+    return render_problems(problems, colour=wants_colour(sys.stderr)) + "\n"
 
 
 def wants_colour(stream: object) -> bool:

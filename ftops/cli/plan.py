@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from ftops.cli import frame
+from ftops.cli.door import as_shown
+
+if TYPE_CHECKING:
+    from ftops.plan.plan import Plan
+    from ftops.reconcile import World
 
 CHANGES_PENDING = 2
 
@@ -38,9 +45,7 @@ def plan(
     forbids what would be trained.
     """
     from ftops import reconcile  # noqa: PLC0415  # commands load what they use
-    from ftops.datasets import paths_behind  # noqa: PLC0415
     from ftops.planmemo import remember  # noqa: PLC0415
-    from ftops.project import paths_read, read_declared  # noqa: PLC0415
     from ftops.report.machine import plan_json  # noqa: PLC0415
     from ftops.report.plan import render_plan  # noqa: PLC0415
 
@@ -57,8 +62,20 @@ def plan(
         text = render_plan(planned, colour=frame.colour(), width=frame.width(), verbose=verbose)
         frame.answer(text)
         # What policy says today of what is to be trained cannot be in a memo: then something is pending.
-        if not (refresh or selectors or planned.pending or planned.warnings):
-            specs = [change.desired.spec for change in planned.changes if change.desired]
-            behind = paths_behind(world.project, read_declared(world.project).datasets)
-            remember(world.project.root, sorted({*paths_read(world.project, specs), *behind}), text, since=began)
+        if not (refresh or selectors or planned.pending):
+            remember(world.project.root, _paths(world, planned), as_shown(planned.warnings), f"{text}\n", since=began)
     return frame.refused(planned) or (CHANGES_PENDING if detailed_exitcode and planned.pending else 0)
+
+
+def _paths(world: World, planned: Plan) -> list[str]:
+    """All that an empty plan depends on, relative to the project's root."""
+    from ftops.dataset.tokens.base import SMOLLM2_FILE, models_folder  # noqa: PLC0415  # as above
+    from ftops.datasets import paths_behind  # noqa: PLC0415
+    from ftops.project import paths_read, read_declared  # noqa: PLC0415
+
+    project = world.project
+    specs = [change.desired.spec for change in planned.changes if change.desired]
+    behind = paths_behind(project, read_declared(project).datasets)
+    # Where rows are cut is only estimated until the local model's tokenizer is there.
+    tokenizer = os.path.relpath(models_folder(world.environ) / SMOLLM2_FILE, project.root)
+    return sorted({*paths_read(project, specs), *behind, tokenizer})

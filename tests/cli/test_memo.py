@@ -6,16 +6,16 @@ import os
 import shutil
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ftops.cli import main
-from ftops.planmemo import FILE, recall
+from ftops.planmemo import FILE, VARIABLES, recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from conftest import Run, Shop
 
@@ -127,6 +127,7 @@ CHANGES: tuple[Callable[[Path], None], ...] = (
     turn_the_memo_into_a_folder,
 )
 ALL = (nothing, *CHANGES)
+HOME = "/nonexistent"
 
 
 @pytest.fixture(scope="module")
@@ -140,17 +141,20 @@ def remembered(trained_once: Shop, tmp_path_factory: pytest.TempPathFactory) -> 
         (root / "inner/deep").mkdir(parents=True)
     # Until then, a second edit could hide within the same tick of the file system's clock.
     time.sleep(2.1)
-    before, arguments = Path.cwd(), sys.argv
-    sys.argv = ["ftops", "plan"]
-    try:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(sys, "argv", ["ftops", "plan"])
+        monkeypatch.setenv("HOME", HOME)
         for root in roots.values():
-            os.chdir(root)
+            monkeypatch.chdir(root)
             assert main(["plan"]) == 0
             assert (root / FILE).exists()
         yield roots
-    finally:
-        os.chdir(before)
-        sys.argv = arguments
+
+
+@pytest.fixture(autouse=True)
+def one_home(own_world: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001  # which gives each test its own
+    """What is remembered holds for one person: where the local model's tokenizer is depends on the home folder."""
+    monkeypatch.setenv("HOME", HOME)
 
 
 def test_the_answer_from_memory_is_the_same_byte_for_byte(
@@ -158,9 +162,26 @@ def test_the_answer_from_memory_is_the_same_byte_for_byte(
 ) -> None:
     monkeypatch.chdir(remembered["nothing"])
     asked = run("plan")
-    assert recall(["plan"]) == asked.out
+    assert recall(["plan"]) == ("", asked.out)
     forgetful, remembering = program("plan"), program("plan")
     assert (forgetful.code, forgetful.out, forgetful.err) == (0, asked.out, "")
+    assert remembering == forgetful
+
+
+def test_warnings_are_remembered_with_the_answer_and_go_where_they_went(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, program: Run, run: Run
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ftops", "plan"])
+    data = shop.root / "specs/data/pings.jsonl"
+    data.write_text(data.read_text() + "\n")
+    assert run("apply", "--yes", "--wait", "-q").code == 0
+    time.sleep(2.1)
+    asked = run("plan")
+    assert asked.code == 0
+    assert asked.err.startswith("warning[data-blank-line]: ")
+    assert recall(["plan"]) == (asked.err, asked.out)
+    forgetful, remembering = program("plan"), program("plan")
+    assert (forgetful.code, forgetful.out, forgetful.err) == (0, asked.out, asked.err)
     assert remembering == forgetful
 
 
@@ -196,7 +217,7 @@ def test_other_arguments_are_not_answered_from_memory(
     assert recall(arguments) is None
 
 
-@pytest.mark.parametrize("name", ["NO_COLOR", "TERM", "COLUMNS"])
+@pytest.mark.parametrize("name", VARIABLES)
 def test_another_look_is_not_answered_from_memory(
     remembered: dict[str, Path], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

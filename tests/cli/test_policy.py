@@ -122,7 +122,7 @@ def test_an_empty_plan_is_remembered_beside_budgets_and_nothing_that_policy_says
     time.sleep(2.1)
     said = run("plan")
     assert said.code == 0
-    assert recall(["plan"]) == said.out
+    assert recall(["plan"]) == ("", said.out)
     clock.advance(100 * 365 * 86_400)
     (trained.root / FILE).unlink()
     assert run("plan") == said
