@@ -19,6 +19,8 @@ REFUSED = 3
 WRONG_USAGE = 64
 OUR_BUG = 70
 INTERRUPTED = 130
+SUBMITTING = {"apply", "reconcile"}
+"""Commands that submit jobs, or follow them."""
 
 
 def run(command: click.Command, arguments: Sequence[str] | None) -> int:
@@ -38,7 +40,7 @@ def run(command: click.Command, arguments: Sequence[str] | None) -> int:
         error.show()
         return PROBLEM
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\nstopped; what was submitted goes on by itself, and `ftops reconcile --wait` follows it", err=True)
+        click.echo(f"\nstopped{_what_goes_on(sys.argv[1:] if arguments is None else arguments)}", err=True)
         return INTERRUPTED
     except SystemExit:
         # So click tells that the reader of a pipe went away, such as `head`: nobody is left to hear more, and it is
@@ -73,6 +75,12 @@ def wants_colour(stream: object) -> bool:
     """Whether *stream* is a terminal whose user has not set `NO_COLOR`."""
     is_terminal = getattr(stream, "isatty", lambda: False)()
     return bool(is_terminal) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _what_goes_on(arguments: Sequence[str]) -> str:
+    if not set(arguments[:1]) & SUBMITTING:
+        return ""
+    return "; what was submitted goes on by itself, and `ftops reconcile --wait` follows it"
 
 
 def _system_refused(error: OSError) -> Diagnostic:

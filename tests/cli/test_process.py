@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from conftest import Run, Running, Shop, Start
 
 CREATE = "POST /v1/fine_tuning/jobs"
@@ -138,6 +140,19 @@ def test_bars_on_a_terminal_leave_the_outcome(shop: Shop, monkeypatch: pytest.Mo
     code, shown = on_a_terminal(shop, "apply", "--yes", "--wait")
     assert code == 0
     assert "pong: ft:tiny-byte-90k:" in shown
+
+
+@pytest.mark.parametrize(("command", "more"), [("plan", ""), ("apply", "; what was submitted goes on by itself, ")])
+def test_ctrl_c_tells_what_goes_on_where_something_may(
+    command: str, more: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(_target: str | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ftops.cli.frame.open_world", pressed)
+    done = run(command)
+    assert (done.code, done.err.startswith(f"\nstopped{more}")) == (130, True)
+    assert bool(more) == ("submitted" in done.err)
 
 
 def interrupted(running: Running) -> int:

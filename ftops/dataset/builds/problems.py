@@ -75,13 +75,13 @@ def source_problem(error: duckdb.Error | UnicodeDecodeError, path: str) -> Probl
     found = _LINE.search(text)
     # DuckDB 2.0 counts the lines of JSON from 2.
     line = None if found is None else int(found[1]) if found[1] else int(found[2]) - 1
-    summary, why, fix = _source_words(text)
+    summary, why, fix = _source_words(text, line)
     place = Place(path=path, line=line)
     problem = Diagnostic(code="dataset-source", summary=summary, place=place, why=why, fix=fix)
     return TooLargeError(problem) if _NO_MEMORY in text else ProblemsError(problem)
 
 
-def _source_words(text: str) -> tuple[str, str, str]:
+def _source_words(text: str, line: int | None) -> tuple[str, str, str]:
     text = _without_options(text)
     lowered = text.lower()
     if "invalid state" in lowered:
@@ -123,7 +123,10 @@ def _source_words(text: str) -> tuple[str, str, str]:
             "double quotes within quotes",
         )
     if "json" in lowered:
-        return "the line is not JSON", "each line of a JSONL file is one object, and a JSON file one list", "mend it"
+        fix = "mend it"
+        if line == 1:
+            fix += "; if it looks right, a byte order mark stands before it: `sed -i '1s/^\\xEF\\xBB\\xBF//'`"
+        return "the line is not JSON", "each line of a JSONL file is one object, and a JSON file one list", fix
     why = " ".join(_QUOTED.sub("'…'", text.partition("\n")[0]).split())
     return "the file cannot be read", why, "name the file by what it holds, and mend what DuckDB says"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -121,6 +122,7 @@ def test_a_name_full_of_patterns_is_a_name(workshop: Workshop) -> None:
         ("a.csv", b"", None, "the file has no columns"),
         ("a.jsonl", b"", None, "the file has no columns"),
         ("a.jsonl", b'{"review": "fine", "star": 5}\n{"review": "secret\n', 2, "the line is not JSON"),
+        ("a.jsonl", BOM_UTF8 + b'{"review": "secret", "star": 5}\n', 1, "the line is not JSON"),
         ("a.json", b'[{"review": "secret"', None, "the line is not JSON"),
         ("a.parquet", b"secret", None, "the file cannot be read"),
     ],
@@ -137,6 +139,7 @@ def test_a_file_that_cannot_be_read_is_named_and_never_quoted(
     if line is not None:
         assert problem.place.line == line
     assert "secret" not in str(problem)
+    assert ("byte order mark" in str(problem.fix)) == content.startswith(BOM_UTF8)
 
 
 def test_files_of_a_source_agree_in_types(workshop: Workshop) -> None:
