@@ -40,7 +40,7 @@ def run(command: click.Command, arguments: Sequence[str] | None) -> int:
         error.show()
         return PROBLEM
     except (KeyboardInterrupt, click.Abort):
-        click.echo(f"\nstopped{_what_goes_on(sys.argv[1:] if arguments is None else arguments)}", err=True)
+        click.echo(f"stopped{_what_goes_on(sys.argv[1:] if arguments is None else arguments)}", err=True)
         return INTERRUPTED
     except SystemExit:
         # So click tells that the reader of a pipe went away, such as `head`: nobody is left to hear more, and it is
