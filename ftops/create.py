@@ -70,7 +70,21 @@ class Creator:
         Raises:
             ProblemsError: They cannot be taken now, so nothing may be paid for.
         """
-        self.claimant.take(map(_key, changes))
+        keys = [_key(change) for change in changes]
+        self.claimant.take(keys)
+        with suppress(RemoteError):  # what keeps us from looking is met again, and told, by who looks for each
+            self._look_for_inherited([key for key in keys if self.claimant.is_inherited(key)])
+
+    def _look_for_inherited(self, keys: list[Key]) -> None:
+        """Look for what others may have created under claims before these: one patience does for all of them."""
+        missing = [key for key in keys if not self._look(*key)]
+        for seconds in LOOK_SECONDS:
+            if not missing:
+                return
+            self.clock.sleep(seconds)
+            missing = [key for key in missing if not self._look(*key)]
+        for key in missing:
+            self.claimant.looked(key)
 
     def find(self, change: Change) -> JobSeen | None:
         """The job that *change* would make, if it exists; after an interrupted create, with patience for the list.

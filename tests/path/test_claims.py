@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftops.claims import LEASE_SECONDS, SKEW_SECONDS, Claims, decode
+from ftops.create import LAG_SECONDS
 from ftops.diagnostics import ProblemsError
 from ftops.gitfile import claims_file
 from ftops.remote.provider import Provider
@@ -105,6 +106,29 @@ def test_what_a_machine_created_before_it_died_is_found_once_its_lease_is_over(
     assert count(here) == [1]
 
 
+def test_patience_for_what_a_dead_machine_may_have_created_is_paid_once_for_all(
+    pair: tuple[Team, Team], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = pair
+    names = ["first", "second", "third"]
+    for team in pair:
+        for epochs, name in enumerate(names, start=3):
+            team.spec(name, epochs=epochs)
+
+    def crash(*_: object) -> None:
+        raise CrashError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Provider, "create_job", crash)
+        with pytest.raises(CrashError):
+            here.apply()
+    for name in ("pong", *names):
+        there.release(name)
+    assert all(outcome.text.startswith("submitted job") for outcome in there.apply())
+    assert sum(there.clock.slept) == LAG_SECONDS
+    assert count(here) == [1, 1, 1, 1]
+
+
 def test_a_look_that_failed_is_none(pair: tuple[Team, Team], monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = pair
     create = Provider.create_job
@@ -119,7 +143,8 @@ def test_a_look_that_failed_is_none(pair: tuple[Team, Team], monkeypatch: pytest
             here.apply()
     there.release("pong")
     lagging = {"match": LIST, "kind": "empty-list", "times": 2}
-    there.server.faults(lagging, {"match": LIST, "kind": "status", "status": 403})
+    # The look for all that was inherited, and then the one for this job, which tells of it.
+    there.server.faults(lagging, {"match": LIST, "kind": "status", "status": 403, "times": 2})
     assert only(there.apply()).problem is not None
     there.server.faults({**lagging, "times": 4})
     assert only(there.apply()).text.startswith("adopted job")
