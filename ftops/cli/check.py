@@ -254,15 +254,17 @@ def _moderation() -> Ask:
 
 
 def _show(report: Report, mended: _Mended, shape: str, *, as_json: bool) -> None:
-    from ftops.report.annotations import annotation_lines  # noqa: PLC0415  # commands load what they use
-    from ftops.report.check import Look, groups_of, render_mended, render_report  # noqa: PLC0415
-    from ftops.report.check_json import report_json  # noqa: PLC0415
-    from ftops.report.plot import can_show_blocks  # noqa: PLC0415
-
     if as_json:
+        from ftops.report.check_json import report_json  # noqa: PLC0415  # only with --json
+
         frame.answer_json(report_json(report, mended.new_files))
         return
+    from ftops.report.check import Look, groups_of, render_mended, render_report  # noqa: PLC0415  # as above
+    from ftops.report.plot import can_show_blocks  # noqa: PLC0415
+
     if shape == "github":
+        from ftops.report.annotations import annotation_lines  # noqa: PLC0415
+
         for line in annotation_lines(groups_of(report)):
             frame.answer(line)
     look = Look(width=frame.width(), colour=frame.colour(), is_ascii=not can_show_blocks(sys.stdout.encoding))

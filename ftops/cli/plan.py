@@ -46,7 +46,6 @@ def plan(
     """
     from ftops import reconcile  # noqa: PLC0415  # commands load what they use
     from ftops.planmemo import remember  # noqa: PLC0415
-    from ftops.report.machine import plan_json  # noqa: PLC0415
     from ftops.report.plan import render_plan  # noqa: PLC0415
 
     began = time.time()
@@ -57,6 +56,8 @@ def plan(
         frame.warn(planned.warnings)
         frame.tell_collected(planned, world.clock.now())
     if as_json:
+        from ftops.report.machine import plan_json  # noqa: PLC0415  # only with --json
+
         frame.answer_json(plan_json(planned))
     elif not quiet:
         text = render_plan(planned, colour=frame.colour(), width=frame.width(), verbose=verbose)
