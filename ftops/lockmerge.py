@@ -82,9 +82,9 @@ def _further(old: Generation | None, mine: Generation, theirs: Generation | None
     return max(theirs, mine, key=_knowledge)
 
 
-def _knowledge(generation: Generation) -> tuple[bool, bool]:
-    """How much is known of a job's end."""
-    return generation.model is not None, generation.job.finished_at is not None
+def _knowledge(generation: Generation) -> tuple[bool, bool, int]:
+    """How much is known of a job's end; a job that vanishes takes the list of its checkpoints with it."""
+    return generation.model is not None, generation.job.finished_at is not None, len(generation.checkpoints)
 
 
 def _current(old: Entry, mine: Entry, theirs: Entry) -> str:

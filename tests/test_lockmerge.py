@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ftops.digest import Digest
 from ftops.lockfile import (
+    CheckpointRecord,
     Chosen,
     DataFile,
     Entry,
@@ -90,6 +91,15 @@ def test_of_two_that_looked_at_a_job_the_one_who_saw_its_end_is_believed() -> No
     again = msgspec.structs.replace(generation("a"), job=JobRecord(id="a", status="queued", created_at=1))
     ours, theirs = with_outcome(BASE, "elle", ended("a", "ft:a")), with_outcome(BASE, "elle", again)
     assert merged(BASE, ours, theirs) == merged(BASE, theirs, ours) == ours
+
+
+def test_of_two_that_collected_a_job_the_one_who_found_its_checkpoints_is_believed() -> None:
+    """A job that somebody deletes takes the list of its checkpoints with it, but not its models."""
+    bare = ended("a", "m")
+    whole = msgspec.structs.replace(bare, checkpoints=(CheckpointRecord(model="m:ckpt-step-1", step=1),))
+    ours, theirs = (with_outcome(BASE, "elle", each) for each in (whole, bare))
+    for lock in (merged(BASE, ours, theirs), merged(BASE, theirs, ours), gathered(theirs, ours)):
+        assert [each.model for each in entry(lock).generations[0].checkpoints] == ["m:ckpt-step-1"]
 
 
 def test_another_checkpoint_that_one_chose_stays_chosen() -> None:
