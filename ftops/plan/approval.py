@@ -15,21 +15,22 @@ if TYPE_CHECKING:
     from ftops.plan.changes import Change
     from ftops.plan.plan import Plan
 
-ActionKind: TypeAlias = Literal["train", "select", "cancel", "forget"]
+ActionKind: TypeAlias = Literal["train", "select", "forget"]
 ATTEMPTS_MAX = 1_000_000
 """More than anybody pays for."""
-# Whether a model takes the place of another depends on what others record meanwhile, and it costs the same.
+# Whether a model takes the place of another depends on what others record meanwhile, and it costs the same. To cancel
+# what is superseded is what its spec says, and only the provider tells that there is something: no plan that asks none
+# could have it approved.
 _KINDS: dict[Kind, ActionKind] = {
     Kind.CREATE: "train",
     Kind.REPLACE: "train",
     Kind.SELECT: "select",
-    Kind.CANCEL: "cancel",
     Kind.FORGET: "forget",
 }
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is done only if somebody agreed to it: it spends money, stops a job, or drops something.
+    """One thing that is done only if somebody agreed to it: it spends money, or chooses or drops something.
 
     Neither price, time, commit nor another spec is part of it: what was approved stays so, whatever is merged beside.
     """
@@ -38,7 +39,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Of the spec."""
     digest: str | None
-    """Of the generation that is trained, chosen from, cancelled or forgotten."""
+    """Of the generation that is trained, chosen from or forgotten."""
     attempt: Annotated[int, msgspec.Meta(ge=1, le=ATTEMPTS_MAX)] = 1
     """Of a training: an approved one that fails is not approved once more."""
     checkpoint: str | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftops.lockfile import Lockfile
+from ftops.lockfile import JobRecord, Lockfile
 from ftops.plan.approval import actions, beyond
 from ftops.plan.changes import Kind
 from ftops.plan.cost import Cost
@@ -74,3 +74,12 @@ def test_what_is_forgotten_is_approved_and_what_is_only_recorded_is_not(make: Ma
     (forgotten,) = actions(_plan([], make.lock(make.generation())))
     assert (forgotten.kind, forgotten.digest) == ("forget", make.generation().digest)
     assert actions(_plan([make.desired()], make.lock(make.generation()))) == ()
+
+
+def test_what_only_the_provider_tells_is_to_be_cancelled_no_plan_without_it_could_approve(make: Maker) -> None:
+    old = make.generation(make.inputs(seed=9), "running", job=JobRecord(id="ftjob-0", status="running", created_at=1))
+    lock = make.lock(old, make.generation())
+    wanted = [replace(make.desired(), spec=make.spec(on_change="cancel"))]
+    changes = diff(wanted, lock, make.observed(make.job(id="ftjob-0", digest=old.digest)))
+    assert [change.kind for change in changes] == [Kind.NONE, Kind.CANCEL]
+    assert actions(Plan(target="local", changes=changes, checksum="")) == ()
