@@ -30,7 +30,7 @@ class Server:
 
     def jobs(self, project: str) -> list[dict[str, Any]]:
         """All jobs of a project, newest first."""
-        found = self._get(f"/fine_tuning/jobs?limit=100&metadata[ftops.repo]={project}")["data"]
+        found = self._asked(f"/fine_tuning/jobs?limit=100&metadata[ftops.repo]={project}")["data"]
         assert isinstance(found, list)
         return found
 
@@ -39,8 +39,11 @@ class Server:
         while any(job["status"] not in {"succeeded", "failed", "cancelled"} for job in self.jobs(project)):
             time.sleep(0.1)
 
-    def _get(self, path: str) -> dict[str, Any]:
-        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {TOKEN}"})
+    def delete_model(self, model: str) -> None:
+        assert self._asked(f"/models/{model}", method="DELETE")["deleted"]
+
+    def _asked(self, path: str, method: str = "GET") -> dict[str, Any]:
+        request = urllib.request.Request(self.url + path, method=method, headers={"Authorization": f"Bearer {TOKEN}"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             value = json.load(answer)
             assert isinstance(value, dict)

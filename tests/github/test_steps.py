@@ -55,9 +55,9 @@ class Acme:
         job = self.job(permissions={"contents": "read"}, key="")
         return job, job.run("ci", "plan", *arguments)
 
-    def approved(self) -> tuple[Path, str]:
+    def approved(self, *arguments: str) -> tuple[Path, str]:
         """The plan file of a run on main, and its digest."""
-        job, done = self.plan_on_main()
+        job, done = self.plan_on_main(*arguments)
         assert done.code == 0, done.said
         return job.root / "plan.json", done.outputs["checksum"]
 
@@ -210,6 +210,21 @@ def test_other_data_is_another_model(acme: Acme) -> None:
     assert acme.jobs == []
 
 
+def test_what_is_gone_at_the_provider_leads_out_of_the_workflow_which_could_never_approve_it(acme: Acme) -> None:
+    acme.begin(elle=spec(seed=1))
+    assert acme.apply(*acme.approved()).code == 0
+    acme.at.wait(acme.name)
+    assert acme.collect().code == 0
+    acme.at.delete_model(acme.jobs[0]["fine_tuned_model"])
+    done = acme.apply(*acme.approved("--retry-failed"))
+    assert done.code == 3
+    assert "error[plan-unapproved]: elle: train" in done.said
+    assert "gone at the provider" in done.said
+    assert "run the workflow again" not in done.said
+    assert "`ftops apply --retry-failed elle`" in done.said
+    assert len(acme.jobs) == 1
+
+
 def test_an_edited_artifact_is_refused(acme: Acme) -> None:
     acme.begin(elle=spec(seed=1))
     plan, checksum = acme.approved()
@@ -239,6 +254,8 @@ def test_a_commit_that_is_lost_is_found_again_and_not_paid_for(acme: Acme) -> No
     assert failed.code == 1
     assert len(acme.jobs) == 1
     assert acme.repository.file("ftops.lock") is None
+    # What was paid for is told all the same.
+    assert f"| `elle` | submitted | `submitted job {acme.jobs[0]['id']}` |" in failed.summary
     acme.repository.forge.fail("POST */nothing", "500", times=0)
 
 

@@ -16,6 +16,7 @@ from ftops.digest import short
 if TYPE_CHECKING:
     from ftops.plan.approval import Action
     from ftops.plan.plan import Plan
+    from ftops.reconcile import Options, World
     from ftops.report.planfile import PlanFile
 
 
@@ -43,27 +44,30 @@ def apply(path: Path, checksum: str) -> int:
         options = reconcile.Options(retry_failed=reviewed.retry_failed)
         planned = reconcile.plan(world, options, refresh=True)
         frame.say(render_plan(planned, colour=False, width=frame.width(), next_step=False))
-        _refuse_more(planned, reviewed, world.project.root)
+        _refuse_more(planned, reviewed, world, options)
         if planned.refusals:
             raise ProblemsError(*planned.refusals, exit_code=REFUSED)
         with step.committed_back(run, world):
             outcomes = reconcile.apply(world, planned, options, provider=world.provider, tell=frame.tell)
-        return step.told_results(run, "ftops apply", outcomes)
+            return step.told_results(run, "ftops apply", outcomes)
 
 
-def _refuse_more(planned: Plan, reviewed: PlanFile, root: Path) -> None:
+def _refuse_more(planned: Plan, reviewed: PlanFile, world: World, options: Options) -> None:
     """See that all there is to do was in the plan that was reviewed.
 
     Raises:
         ProblemsError: Some was not (exit code 3).
     """
-    from ftops.git import head_commit  # noqa: PLC0415  # as above
+    from ftops import reconcile  # noqa: PLC0415  # as above
+    from ftops.git import head_commit  # noqa: PLC0415
     from ftops.plan.approval import actions, beyond  # noqa: PLC0415
 
     if more := beyond(actions(planned), reviewed.actions):
-        head = head_commit(root)
+        head = head_commit(world.project.root)
         newer = head if head != reviewed.commit else None
-        raise ProblemsError(*(_unapproved(action, reviewed, newer) for action in more), exit_code=REFUSED)
+        gone = beyond(more, actions(reconcile.plan(world, options)))
+        problems = [_gone(each, reviewed) if each in gone else _unapproved(each, reviewed, newer) for each in more]
+        raise ProblemsError(*problems, exit_code=REFUSED)
 
 
 def _unapproved(action: Action, reviewed: PlanFile, newer: str | None) -> Diagnostic:
@@ -77,6 +81,18 @@ def _unapproved(action: Action, reviewed: PlanFile, newer: str | None) -> Diagno
         summary=f"{action.name}: {_said(action)} was not approved, so nothing was done",
         why=f"{was}{since}",
         fix="approve the run of the newer commit instead" if newer else "run the workflow again, and review its plan",
+    )
+
+
+def _gone(action: Action, reviewed: PlanFile) -> Diagnostic:
+    """One thing that no plan here can have for approval: another run of the workflow would end as this one did."""
+    retry = " --retry-failed" if reviewed.retry_failed else ""
+    return Diagnostic(
+        code="plan-unapproved",
+        summary=f"{action.name}: {_said(action)} was not approved, so nothing was done",
+        why="what is on record is gone at the provider; a plan that is reviewed asks no provider, and cannot show that",
+        fix=f"change its spec in a pull request, such as its `seed`; or run `ftops apply{retry} {action.name}` and "
+        "`ftops lock push` where you have access to the provider",
     )
 
 

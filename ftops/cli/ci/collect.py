@@ -35,12 +35,13 @@ def collect(target: str | None) -> int:
         refuse_caches(world.project.root)
         with step.committed_back(run, world):
             left, outcomes = reconcile.reconcile(world, reconcile.Options(), provider=world.provider, tell=frame.tell)
+            unapplied = [change for change in left.changes if change.kind in PAID and not change.approved]
+            problems = [_unapplied(unapplied)] if unapplied else []
+            frame.warn(problems)
+            code = step.told_results(run, "ftops collect", outcomes, left=left, problems=problems)
         if world.collected:
             note_collected(world.collected, clock=world.clock, chance=world.chance)
-        unapplied = [change for change in left.changes if change.kind in PAID and not change.approved]
-        problems = [_unapplied(unapplied)] if unapplied else []
-        frame.warn(problems)
-        return step.told_results(run, "ftops collect", outcomes, left=left, problems=problems)
+        return code
 
 
 def _unapplied(changes: Sequence[Change]) -> Diagnostic:
