@@ -21,7 +21,7 @@ from ftops.github import refusals
 from ftops.remote.network import bad_settings, is_here
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import httpx2
 
@@ -43,6 +43,7 @@ TIMEOUT_SECONDS = 60
 """For one part of an answer; GitHub itself gives up after 10."""
 
 _OK, _REDIRECT, _REFUSED, _FORBIDDEN, _TOO_MANY, _BROKEN = 200, 300, 400, 403, 429, 500
+_LIMITED = re.compile("rate limit", re.IGNORECASE)
 _DOUBTFUL = re.compile(r"something went wrong|timed? ?-?out|internal error|unavailable", re.IGNORECASE)
 """What GraphQL says where it broke on the way, perhaps after the effect."""
 _Answer = TypeVar("_Answer")
@@ -75,18 +76,20 @@ class Transport:
             LostError: It is not known whether it did.
             ProblemsError: It cannot be reached, or cannot be understood.
         """
-        return self._decode(self._send(method, f"{self.run.api_url}{path}", body, asked), type_, asked)
+        url = f"{self.run.api_url}{path}"
+        return self._decode(self._patiently(lambda: self._once(method, url, body, asked), asked), type_, asked)
 
     def graphql(self, document: str, variables: Mapping[str, object], type_: type[_Answer], asked: Asked) -> _Answer:
         """Ask the GraphQL API; *type_* is of the whole answer, with its `data`. Raises as `rest` does."""
         body = {"query": document, "variables": dict(variables)}
-        content = self._send("POST", self.run.graphql_url, body, asked)
-        if errors := self._decode(content, _Errors, asked).errors:
-            words = refusals.harmless("; ".join(each.message for each in errors[:3]), self.run.token)
-            if _DOUBTFUL.search(words) and not asked.may_repeat:
-                raise refusals.lost(asked, f"it says: {words}")
-            raise refusals.refused(asked, _OK, words, errors[0].type)
-        return self._decode(content, type_, asked)
+
+        def once() -> bytes:
+            content = self._once("POST", self.run.graphql_url, body, asked)
+            if errors := self._decode(content, _Errors, asked).errors:
+                raise self._graphql_error(errors, asked)
+            return content
+
+        return self._decode(self._patiently(once, asked), type_, asked)
 
     @cached_property
     def _client(self) -> httpx2.Client:
@@ -117,15 +120,14 @@ class Transport:
         weakref.finalize(self, client.close)
         return client
 
-    def _send(self, method: str, url: str, body: object, asked: Asked) -> bytes:
+    def _patiently(self, once: Callable[[], bytes], asked: Asked) -> bytes:
         """The body of the answer; asked again if GitHub certainly did nothing, or if it may do it twice."""
         if not self.run.token:
             raise ProblemsError(refusals.no_token(asked))
-        content = None if body is None else msgspec.json.encode(body)
         until = self.clock.now() + PATIENCE_SECONDS
         for number in range(1, TRIES_MAX + 1):
             try:
-                return self._once(method, url, content, asked)
+                return once()
             except _AgainError as again:
                 least, most = PAUSE_SECONDS
                 seconds = again.seconds or self.chance.uniform(0, min(least * 2**number, most))
@@ -134,9 +136,10 @@ class Transport:
                 self.clock.sleep(seconds)
         raise AssertionError  # the last try ends one way or the other
 
-    def _once(self, method: str, url: str, content: bytes | None, asked: Asked) -> bytes:
+    def _once(self, method: str, url: str, body: object, asked: Asked) -> bytes:
         import httpx2  # noqa: PLC0415  # as above
 
+        content = None if body is None else msgspec.json.encode(body)
         headers = {} if content is None else {"Content-Type": "application/json"}
         try:
             answer = self._client.request(method, url, content=content, headers=headers)
@@ -157,6 +160,15 @@ class Transport:
         if status >= _REDIRECT:
             raise ProblemsError(refusals.moved(asked, self.run.repository))
         return answer.content or b"null"
+
+    def _graphql_error(self, errors: Sequence[_GraphQLError], asked: Asked) -> Exception:
+        words = refusals.harmless("; ".join(each.message for each in errors[:3]), self.run.token)
+        if _LIMITED.search(words):
+            # A secondary limit comes like this, too: with neither a status nor a header of its own.
+            return _AgainError(refusals.limited(asked, words, self.clock.now() + LIMITED_SECONDS), LIMITED_SECONDS)
+        if _DOUBTFUL.search(words):
+            return self._failed(asked, f"it says: {words}")
+        return refusals.refused(asked, _OK, words, errors[0].type)
 
     def _limited_for(self, answer: httpx2.Response) -> int:
         """For how many seconds GitHub wants to be left alone; 0 if it is about something else."""

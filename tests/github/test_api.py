@@ -377,6 +377,27 @@ def test_a_limit_that_graphql_tells_is_waited_for(clock: HeldClock) -> None:
     assert clock.slept[0] == 31
 
 
+@pytest.mark.parametrize(
+    ("said", "code", "slept"),
+    [
+        ("You have exceeded a secondary rate limit. Please wait.", "github-limited", transport.LIMITED_SECONDS),
+        ("Something went wrong while executing your query.", "github-unreachable", 0),
+    ],
+)
+def test_what_graphql_says_in_passing_is_asked_again(said: str, code: str, slept: int, clock: HeldClock) -> None:
+    with impostor(Answer(body=json.dumps({"data": None, "errors": [{"message": said}]}).encode())) as here:
+        with pytest.raises(ProblemsError, match=code):
+            at(here, clock).viewer()
+        assert len(clock.slept) >= 3
+        assert min(clock.slept) >= slept
+        clock.slept.clear()
+        # A commit may be asked for again where it certainly was not made.
+        with pytest.raises(ProblemsError) as caught:
+            at(here, clock).commit("main", "0" * 40, "ftops.lock", b"", "Record")
+    assert isinstance(caught.value, LostError) == (slept == 0)
+    assert bool(clock.slept) == (slept > 0)
+
+
 def test_the_token_goes_nowhere_in_the_clear(clock: HeldClock) -> None:
     with pytest.raises(ProblemsError, match="github-address"):
         at("http://api.github.example", clock).head("main")
