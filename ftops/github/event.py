@@ -112,6 +112,11 @@ def run_of(environ: Mapping[str, str]) -> Run | None:
     )
 
 
+def is_address(text: str) -> bool:
+    """Whether *text* can be an address of GitHub's, without anything that a request would have to quote."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
 def _needed(environ: Mapping[str, str], name: str, form: re.Pattern[str] | None = None) -> str:
     value = environ.get(name, "")
     if not value or (form and not form.fullmatch(value)):

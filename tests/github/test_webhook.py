@@ -269,6 +269,16 @@ def test_a_worker_that_lacks_something_is_told_all_of_it(github: Forge, models: 
     assert github.requests() == []
 
 
+@pytest.mark.parametrize("address", ["https://[", "https://git\x01hub.example", "api.github.com", "https://a b"])
+def test_an_address_that_is_none_is_told_before_anything_is_sent(
+    address: str, github: Forge, models: Repository
+) -> None:
+    body = event()
+    done = ftops(body, environ(github, models, **headers(body, at=int(time.time())), GITHUB_API_URL=address))
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error[webhook-setup]: what `GITHUB_API_URL` holds")
+
+
 def test_a_token_that_may_not_is_told_what_it_lacks(github: Forge, models: Repository) -> None:
     body = event()
     token = github.token("ftops[bot]", repository=models.name, contents="read")

@@ -52,7 +52,7 @@ def _set_up(environ: Mapping[str, str]) -> tuple[Run, bytes]:
     Raises:
         ProblemsError: With all that is missing.
     """
-    from ftops.github.event import Run  # noqa: PLC0415  # as above
+    from ftops.github.event import Run, is_address  # noqa: PLC0415  # as above
     from ftops.gitlogin import token_of  # noqa: PLC0415
     from ftops.remote.webhook import secret_of  # noqa: PLC0415
 
@@ -66,10 +66,12 @@ def _set_up(environ: Mapping[str, str]) -> tuple[Run, bytes]:
         problems.append(_no_repository())
     if not token:
         problems.append(_no_token())
+    address = environ.get("GITHUB_API_URL", "").rstrip("/")
+    if address and not is_address(address):
+        problems.append(_no_address())
     if problems:
         raise ProblemsError(*problems)
     run = Run(repository=repository, token=token)
-    address = environ.get("GITHUB_API_URL", "").rstrip("/")
     return replace(run, api_url=address) if address else run, secret
 
 
@@ -87,4 +89,12 @@ def _no_token() -> Diagnostic:
         summary="without a token GitHub cannot be told: `GITHUB_TOKEN` is not set",
         why="an event of a repository is made by those only who may write to it",
         fix="set `GITHUB_TOKEN` to one with `contents: write` on this repository alone, as in docs/webhook.md",
+    )
+
+
+def _no_address() -> Diagnostic:
+    return Diagnostic(
+        code="webhook-setup",
+        summary="what `GITHUB_API_URL` holds is no address of GitHub's API",
+        fix="unset it; for GitHub Enterprise Server, set it to an address such as `https://github.acme.example/api/v3`",
     )
