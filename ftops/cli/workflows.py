@@ -26,6 +26,8 @@ _PINNED = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)+@[0-9a-f]{40}(?: # [\w.-]+)
 _LOCAL = re.compile(r"\./(?:[\w-][\w.-]*/?)*", re.ASCII)
 """An action of the repository itself, such as ftops' own."""
 _BRANCH = re.compile(r"[A-Za-z][\w./-]*", re.ASCII)
+_SPECIAL, _ESCAPED = re.compile(r"[\\*?+\[\]!]"), r"\\\g<0>"
+"""In GitHub's filters of paths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,10 @@ def next_steps(found: Setting) -> str:
         f"Settings > Rules: {branch} takes pull requests only, with a review of code owners and the check `ftops`; "
         "ftops-apply.yml says how a GitHub App commits the lockfile then"
     )
-    owners = f".github/CODEOWNERS: who reviews `/{found.specs}/`, `/ftops.yaml`, `/.github/`, and so decides on money"
+    owners = (
+        f".github/CODEOWNERS: who reviews `/{found.specs}/`, `/ftops.yaml`, `/ftops*.lock`, `/.github/`, "
+        "and so decides on money"
+    )
     begin = "commit and push what was written; then change a spec in a pull request"
     steps = [*([reach] if found.is_embedded else []), environments, identity, rules, owners, begin]
     lines = [f"\n  {number}. {step}" for number, step in enumerate(steps, 1)]
@@ -115,7 +120,7 @@ def _workflow(name: str, found: Setting) -> str:
         "{action}": found.action,
         "{branch}": found.branch,
         "{target}": f" --target {found.target}" if found.target else "",
-        '"{specs}/**"': json.dumps(f"{found.specs}/**"),
+        '"{specs}/**"': json.dumps(f"{_SPECIAL.sub(_ESCAPED, found.specs)}/**"),
         "OPENAI_API_KEY": found.key,
     }
     # All at once: what is put in is not looked through for further ones.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ruamel.yaml import YAML
 
 if TYPE_CHECKING:
     from conftest import Run
@@ -144,6 +145,14 @@ def test_a_project_that_is_there_gets_its_workflows_and_nothing_else(folder: Pat
     assert "# CLOUD_KEY: ${{ secrets.CLOUD_KEY }}" in apply
     assert "default_target" not in done.err
     assert "the secret CLOUD_KEY" in done.err
+
+
+def test_a_folder_of_specs_is_named_to_github_to_the_letter(folder: Path, run: Run) -> None:
+    (folder / "c++ [1]").mkdir()
+    (folder / "ftops.yaml").write_text('specs: "c++ [1]"\n')
+    assert run("init", "--github", "--action", ACTION).code == 0
+    text = (folder / ".github/workflows/ftops-apply.yml").read_text()
+    assert YAML(typ="safe", pure=True).load(text)["on"]["push"]["paths"] == [r"c\+\+ \[1\]/**", "ftops.yaml"]
 
 
 def test_a_workflow_that_is_there_is_kept_and_told(folder: Path, run: Run) -> None:
