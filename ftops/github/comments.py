@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from ftops.diagnostics import ProblemsError
 from ftops.digest import digest_of, digest_of_bytes
 
 if TYPE_CHECKING:
@@ -100,13 +102,16 @@ def show(github: GitHub, pull: Pull, marker: Marker, render: Callable[[Marker], 
     # The last question before writing: a run that was slow does not write over that of a newer commit.
     if github.head_of(pull.number) != marker.head:
         return Shown(done="superseded")
-    for extra in ours[1 : 1 + FOLDED_MAX]:
-        github.minimize(extra.node_id)
     if not ours:
         return Shown(done="created", comment=github.create_comment(pull.number, body).id)
-    if ours[0].body.replace("\r\n", "\n") == body:
-        return Shown(done="unchanged", comment=ours[0].id)
-    return Shown(done="updated", comment=github.update_comment(ours[0].id, body).id)
+    newest, *extras = ours
+    is_new = newest.body.replace("\r\n", "\n") != body
+    if is_new:
+        github.update_comment(newest.id, body)
+    with suppress(ProblemsError):  # the plan is told; this only tidies up
+        for extra in extras[:FOLDED_MAX]:
+            github.minimize(extra.node_id)
+    return Shown(done="updated" if is_new else "unchanged", comment=newest.id)
 
 
 def _ours(github: GitHub, pull: Pull, scope: str) -> list[Comment]:

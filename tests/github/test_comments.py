@@ -177,6 +177,19 @@ def test_of_several_the_newest_is_kept_and_the_others_are_folded(desk: Desk) -> 
     assert [each["minimized"] for each in desk.ours] == [None, *["outdated"] * FOLDED_MAX, None]
 
 
+def test_one_that_cannot_be_folded_keeps_nobody_from_reading_the_plan(desk: Desk) -> None:
+    line = marker_of(plan_file(), desk.head).line
+    for number in range(2):
+        desk.repository.comment(desk.number, f"{line}\n{number}", author=BOT)
+
+    def render(_: Marker) -> str:
+        desk.forge.fail("POST */graphql", "403")
+        return "now"
+
+    assert desk.show(plan_file(), render=render) == "updated"
+    assert desk.bodies == ["0", "now"]
+
+
 def test_it_is_found_behind_many_others(desk: Desk) -> None:
     for number in range(120):
         desk.repository.comment(desk.number, f"Comment {number}")
