@@ -59,6 +59,7 @@ class Exchange(httpx2.Auth):
         self._subject_token = ""
         self.token = ""
         """The newest one, to be recognised in what the provider says."""
+        self._is_accepted = False
         self._tokens = WorkloadIdentityAuth(
             workload_identity={
                 "identity_provider_id": identity.provider_id,
@@ -76,7 +77,8 @@ class Exchange(httpx2.Auth):
         """
         self._authorize(request)
         response = yield request
-        if response.status_code == httpx2.codes.UNAUTHORIZED:
+        self._is_accepted = response.status_code != httpx2.codes.UNAUTHORIZED
+        if not self._is_accepted:
             self._tokens.invalidate_token(self.token)
             self._authorize(request)
             yield request
@@ -90,6 +92,9 @@ class Exchange(httpx2.Auth):
             try:
                 return self._exchanged()
             except _UnavailableError as error:
+                if self._is_accepted:
+                    # It is renewed long before it ends. If it has ended after all, it is refused, and we come back.
+                    return self.token
                 if wait is None:
                     raise _failure(_unavailable(str(error))) from None
             self._clock.sleep(wait)

@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import subprocess
+import time
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -362,6 +363,22 @@ def test_a_lasting_failure_is_told_and_nothing_was_sent(
     assert (error.problem.code, error.effect) == ("identity-unavailable", Effect.NO)
     assert world.door.asked == []
     assert "c2ln" not in said(error)
+
+
+def test_a_token_that_is_good_still_is_used_while_no_newer_one_is_to_be_had(
+    world: Keyless, opened: Open, clock: HeldClock
+) -> None:
+    world.issuer.seconds = 6
+    provider = opened()
+    provider.models()
+    time.sleep(3.1)  # half of its life
+    world.issuer.failures[:] = [Answer(503, b"")] * 9
+    provider.models()
+    assert (world.exchange.given[1:], world.door.refusals, clock.slept) == ([], 0, [])
+    # Once it is refused, there is nothing left.
+    world.exchange.revoke()
+    assert failure(provider.models).problem.code == "identity-unavailable"
+    assert clock.slept == [1, 3, 9]
 
 
 def test_addresses_at_which_nobody_listens_are_named(
