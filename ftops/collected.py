@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ftops.clock import Clock
     from ftops.shared import SharedFile
 
+AHEAD_SECONDS = 24 * 3600
+"""How far clocks may be apart: what is further ahead is no time, and would hide for good that the collector stopped."""
+
 
 class Collected(msgspec.Struct, frozen=True):
     """What stands there."""
@@ -44,7 +47,8 @@ def note_collected(file: SharedFile, *, clock: Clock, chance: Random) -> None:
     """
 
     def changed(content: bytes | None) -> bytes:
-        return msgspec.json.encode(Collected(at=max(clock.now(), _read(content) or 0)))
+        now, there = clock.now(), _read(content) or 0
+        return msgspec.json.encode(Collected(at=there if now < there <= now + AHEAD_SECONDS else now))
 
     with suppress(ProblemsError):
         update(file, changed, clock=clock, chance=chance)

@@ -51,6 +51,14 @@ def test_a_clock_that_is_slow_takes_nothing_back(remote: Path, clock: HeldClock)
     assert last_collected(file) == noted
 
 
+@pytest.mark.parametrize("at", [4_000_000_000, 10**30])
+def test_a_clock_that_is_years_ahead_hides_nothing_for_good(remote: Path, clock: HeldClock, at: int) -> None:
+    file = cloned(remote, "here")
+    file.swap(file.read(), b'{"at": %d}' % at)
+    note_collected(file, clock=clock, chance=Random(1))
+    assert last_collected(file) == clock.now()
+
+
 def test_what_somebody_else_put_there_is_nothing(remote: Path, clock: HeldClock) -> None:
     file = cloned(remote, "here")
     file.swap(file.read(), b"[9]")
