@@ -46,7 +46,7 @@ def plan(
     """
     from ftops import reconcile  # noqa: PLC0415  # commands load what they use
     from ftops.planmemo import remember  # noqa: PLC0415
-    from ftops.report.plan import render_plan  # noqa: PLC0415
+    from ftops.report.plan import Asked, render_plan  # noqa: PLC0415
 
     began = time.time()
     world = frame.open_world(target)
@@ -60,7 +60,8 @@ def plan(
 
         frame.answer_json(plan_json(planned))
     elif not quiet:
-        text = render_plan(planned, colour=frame.colour(), width=frame.width(), verbose=verbose)
+        asked = Asked(selectors=selectors, target=target, retry_failed=retry_failed)
+        text = render_plan(planned, colour=frame.colour(), width=frame.width(), verbose=verbose, asked=asked)
         frame.answer(text)
         # What policy says today of what is to be trained cannot be in a memo: then something is pending.
         if not (refresh or selectors or planned.pending):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ftops.digest import short
@@ -58,7 +60,40 @@ _INDENT = " " * 6
 _LONG_DIGEST = re.compile("[0-9a-f]{40,64}")
 
 
-def render_plan(plan: Plan, *, colour: bool, width: int = 100, verbose: bool = False, next_step: bool = True) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a plan was asked for with: the command that goes on from it must repeat that, or it does something else."""
+
+    selectors: tuple[str, ...] = ()
+    target: str | None = None
+    retry_failed: bool = False
+
+    @property
+    def at_target(self) -> str:
+        return f" --target {quote(self.target)}" if self.target else ""
+
+    @property
+    def scope(self) -> str:
+        return "".join(f" {quote(selector)}" for selector in self.selectors) + self.at_target
+
+    @property
+    def apply(self) -> str:
+        """The command that carries out this plan."""
+        return f"ftops apply{self.scope}{' --retry-failed' if self.retry_failed else ''}"
+
+
+PLAINLY = Asked()
+
+
+def render_plan(
+    plan: Plan,
+    *,
+    colour: bool,
+    width: int = 100,
+    verbose: bool = False,
+    next_step: bool = True,
+    asked: Asked = PLAINLY,
+) -> str:
     """Render *plan*, without a final line break; its warnings are problems and rendered as such elsewhere.
 
     Args:
@@ -67,12 +102,13 @@ def render_plan(plan: Plan, *, colour: bool, width: int = 100, verbose: bool = F
         width: Columns of a block, whose longer lines end in `…`; header and commands are always whole.
         verbose: Show unchanged models as well.
         next_step: Say which command goes on from here.
+        asked: What that command must repeat.
     """
     shown = [change for change in plan.changes if verbose or change.kind is not Kind.NONE]
     # A long name is cut rather than leaving no room for what it is.
     name_width = min(max((width_of(visible(change.name)) for change in shown), default=0), width // 3)
     blocks = [line for change in shown for line in _block(change, plan, name_width, colour=colour, width=width)]
-    parts = [[paint(_header(plan), BOLD, colour=colour)], blocks, _footer(plan) if next_step else []]
+    parts = [[paint(_header(plan), BOLD, colour=colour)], blocks, _footer(plan, asked) if next_step else []]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
@@ -158,19 +194,22 @@ def _digest_shortened(value: str) -> str:
     return short(value) if _LONG_DIGEST.fullmatch(value) else value
 
 
-def _footer(plan: Plan) -> list[str]:
+def _footer(plan: Plan, asked: Asked) -> list[str]:
     kinds = plan.counts.keys()
     lines = [f"checksum {plan.checksum}"] if plan.pending else []
     if plan.refusals:
-        lines.append("next: mend what is refused; until then `ftops apply` carries out nothing of this")
+        lines.append(f"next: mend what is refused; until then `{asked.apply}` carries out nothing of this")
     elif kinds & _SPENDS_OR_DROPS:
-        lines.append(f"next: `ftops apply`, or in CI `ftops apply --checksum {plan.checksum}`")
+        lines.append(f"next: `{asked.apply}`, or in CI `{asked.apply} --checksum {plan.checksum}`")
     elif kinds & _RECORDS:
-        lines.append("next: `ftops reconcile` records what is there; it trains nothing new")
+        lines.append(f"next: `ftops reconcile{asked.scope}` records what is there; it trains nothing new")
+    elif Kind.DRIFT in kinds:
+        lines.append(f"next: if what is gone is wanted, `ftops apply{asked.scope} --retry-failed` trains it again")
     elif Kind.BLOCKED in kinds:
-        lines.append("next: mend the spec or its data, or try again as it is with `ftops apply --retry-failed`")
+        retry = f"ftops apply{asked.scope} --retry-failed"
+        lines.append(f"next: mend the spec or its data, or try again as it is with `{retry}`")
     elif Kind.UNRECORDED in kinds:
-        lines.append("next: `ftops lock rebuild` records what is recorded nowhere")
+        lines.append(f"next: `ftops lock rebuild{asked.at_target}` records what is recorded nowhere")
     elif not kinds:
         lines.append("next: `ftops init` writes a first spec")
     return lines

@@ -43,6 +43,18 @@ def test_a_job_is_paused_resumed_and_cancelled_by_its_spec_s_name(shop: Shop, ru
     assert run("cancel", "pong").code == 0
 
 
+def test_apply_leads_to_reconcile_only_where_something_has_yet_to_come(shop: Shop, run: Run) -> None:
+    begun = run("apply", "--yes", "--target", "here")
+    assert begun.err.endswith(
+        "next: `ftops reconcile --target here` records what comes of it, "
+        "`ftops reconcile --target here --wait` follows it\n"
+    )
+    await_status(shop, "succeeded")
+    collected = run("apply", "--yes")
+    assert "pong: ft:tiny-byte-90k:" in collected.err
+    assert "next:" not in collected.err
+
+
 @pytest.mark.parametrize("command", ["cancel", "pause", "resume"])
 def test_a_job_that_has_ended_is_left_alone(trained: Shop, run: Run, command: str) -> None:
     before = trained.lock.read_bytes()

@@ -12,7 +12,7 @@ from ftops.plan.changes import Cause, Change, Kind
 from ftops.plan.cost import Cost
 from ftops.plan.observed import Observed
 from ftops.plan.plan import Plan
-from ftops.report.plan import SYMBOLS, render_plan
+from ftops.report.plan import SYMBOLS, Asked, render_plan
 from ftops.report.terminal import width_of
 from ftops.spec.model import Budget
 
@@ -99,12 +99,27 @@ def test_a_cancelled_job_names_the_way_to_try_again(make: Maker) -> None:
     ]
 
 
-def test_drift_alone_is_pending_and_promises_no_cure(make: Maker) -> None:
+def test_drift_alone_is_pending_and_names_the_way_to_train_again(make: Maker) -> None:
     want = make.wanted("elle", make.inputs())
     plan = make.plan([want], make.locked(elle=make.generation(want.inputs, 1)), Observed(jobs=(), models={}))
     said = render_plan(plan, colour=False)
     assert said.splitlines()[0] == "Plan: 1 drifted on target local"
-    assert said.splitlines()[-1] == f"checksum {plan.checksum}"
+    assert said.splitlines()[-2:] == [
+        f"checksum {plan.checksum}",
+        "next: if what is gone is wanted, `ftops apply --retry-failed` trains it again",
+    ]
+
+
+def test_the_next_command_repeats_what_the_plan_was_asked_for_with(make: Maker) -> None:
+    want = make.wanted("elle", make.inputs())
+    asked = Asked(selectors=("el*",), target="prod", retry_failed=True)
+    plan = make.plan([want], BARE)
+    assert render_plan(plan, colour=False, asked=asked).splitlines()[-1] == (
+        "next: `ftops apply 'el*' --target prod --retry-failed`, "
+        f"or in CI `ftops apply 'el*' --target prod --retry-failed --checksum {plan.checksum}`"
+    )
+    running = make.plan([want], make.locked(elle=make.generation(want.inputs, 1, "running")))
+    assert "`ftops reconcile 'el*' --target prod` records" in render_plan(running, colour=False, asked=asked)
 
 
 def test_a_paused_job_says_how_it_goes_on(make: Maker) -> None:
