@@ -69,6 +69,15 @@ def test_where_no_plan_can_be_made_it_tells_why() -> None:
     assert [(each.code, each.summary, each.line) for each in found.problems] == [TOLD]
 
 
+def test_a_file_whose_name_is_no_unicode_is_told_of_by_its_bytes(busy: Busy) -> None:
+    path = "specs/\udcff.yaml"
+    problem = replace(PROBLEM, summary=f"`{path}` is not UTF-8", place=Place(path=path))
+    (told,) = decoded(encoded_problems([problem], commit=None), "plan.json").problems
+    assert (told.path, told.summary) == (r"specs/\udcff.yaml", r"`specs/\udcff.yaml` is not UTF-8")
+    (told,) = decoded(encoded(replace(busy.plan, warnings=(problem,)), commit=None), "plan.json").warnings
+    assert told.path == r"specs/\udcff.yaml"
+
+
 def test_the_same_plan_gives_the_same_bytes(busy: Busy) -> None:
     one, two = (encoded(busy.plan, commit=COMMIT) for _ in range(2))
     assert one == two
