@@ -72,7 +72,7 @@ def render_mended(new: NewFile, look: Look) -> str:
     for kind in new.mended:
         times = f" ×{kind.count:,}" if kind.count > 1 else ""  # noqa: RUF001  # the sign for times
         code = paint(f"fixed[{kind.code}]{times}", FIX_COLOUR, colour=look.colour)
-        lines.append(f"{INDENT}{code}: {kind.meaning}, {_lines_text(kind.lines, kind.count)}")
+        lines.append(f"{INDENT}{code}: {kind.meaning}, {_lines_text(kind.lines)}")
         lines += [
             f"{INDENT * 2}{paint(f'line {line}', DIM, colour=look.colour)} {visible(f'`{found.where}` {found.what}')}"
             for line, found in kind.examples[:3]
@@ -185,15 +185,20 @@ def _where(group: Group, *, with_path: bool) -> str:
     if group.count == 1 and place:
         at = ":".join(str(number) for number in (place.line, place.column) if number is not None)
         return f"{place.path}:{at}".rstrip(":") if with_path else f"line {at}" if at else ""
-    lines = _lines_text(group.lines, group.count) if group.lines else ""
+    lines = _lines_text(group.lines, more=group.count > len(group.problems)) if group.lines else ""
     return f"{place.path}: {lines}".rstrip(": ") if with_path and place else lines
 
 
-def _lines_text(lines: Sequence[int], count: int) -> str:
-    """The first lines, such as `lines 3, 9, 14, …`."""
+def _lines_text(lines: Sequence[int], *, more: bool = False) -> str:
+    """The first lines, such as `lines 3, 9, 14, …`; several problems of one line are in that line only.
+
+    Args:
+        lines: Each once.
+        more: There are problems that *lines* are not of.
+    """
     shown = ", ".join(str(line) for line in lines[:LINES_SHOWN])
-    more = ", …" if count > len(lines[:LINES_SHOWN]) else ""
-    return f"line{'s' if len(lines) > 1 or more else ''} {shown}{more}"
+    rest = ", …" if more or len(lines) > LINES_SHOWN else ""
+    return f"line{'s' if len(lines) > 1 or rest else ''} {shown}{rest}"
 
 
 def _size(number: int) -> str:

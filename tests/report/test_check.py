@@ -150,6 +150,18 @@ def test_groups_are_ordered_by_weight_and_count_what_is_not_listed() -> None:
     ]
 
 
+def test_problems_of_one_line_lead_to_no_other() -> None:
+    empty = "`messages[{}].content` is empty"
+    twice = tuple(
+        Diagnostic(code="data-content-empty", summary=empty.format(index), place=Place(path="a.jsonl", line=17))
+        for index in (1, 2)
+    )
+    report = Report(files=(replace(BUSY, problems=twice, counts={"data-content-empty": 2}),), problems=())
+    assert "\n    line 17\n" in render_report(report, PLAIN, today=TODAY) + "\n"
+    report = Report(files=(replace(BUSY, problems=twice, counts={"data-content-empty": 3}),), problems=())
+    assert "\n    lines 17, …\n" in render_report(report, PLAIN, today=TODAY) + "\n"
+
+
 def test_what_was_mended_is_told_by_kind(golden: Golden) -> None:
     examples = tuple((line, Finding("messages[0].role", "`User` → `user`")) for line in (4, 9, 12, 13))
     mended = (
