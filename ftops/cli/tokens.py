@@ -61,6 +61,8 @@ def _counted(stream: BinaryIO, file: str, model: str, base: Base) -> Counted:
     models = models_folder(os.environ)
     with unchanged(stream, file):
         totals = read_totals(stream, Path(file), method, Counting(base, models))
+    if not totals.rows:
+        _see_that_it_is_json_lines(stream, file)
     return Counted(
         path=file,
         model=model,
@@ -69,6 +71,20 @@ def _counted(stream: BinaryIO, file: str, model: str, base: Base) -> Counted:
         totals=totals,
         cost=training_cost(base, method=method, rows=totals.rows, tokens_an_epoch=totals.tokens_an_epoch),
     )
+
+
+def _see_that_it_is_json_lines(stream: BinaryIO, file: str) -> None:
+    """Of a file in another format no tokens were counted, which is not to be taken for none.
+
+    Raises:
+        ProblemsError: It is in another format.
+    """
+    from ftops.dataset.lines import ROW_BYTES_MAX  # noqa: PLC0415  # only for a mistake
+    from ftops.dataset.syntax import foreign_format  # noqa: PLC0415
+
+    stream.seek(0)
+    if problem := foreign_format(stream.readline(ROW_BYTES_MAX), Place(path=file)):
+        raise ProblemsError(problem)
 
 
 def _row_counted(stream: BinaryIO, file: str, line: int, model: str, base: Base) -> RowCounted:

@@ -35,6 +35,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", '[{"messages": []}]', '{\n  "messages": []\n}'])
+def test_a_file_in_another_format_is_not_said_to_have_no_tokens(folder: Path, run: Run, content: str) -> None:
+    (folder / "a.jsonl").write_text(content)
+    done = run("tokens", "a.jsonl")
+    assert (done.code, done.out, done.codes) == (1, "", ["data-not-jsonl"])
+
+
 def test_totals_need_no_configuration(folder: Path, run: Run) -> None:
     write(folder / "a.jsonl", chat("Hi", "Hello there"), chat("Hi", "one two three four"), chat("Hi", "Hello"))
     result = run("tokens", "a.jsonl")
