@@ -111,14 +111,15 @@ class Examples:
         self._faults[kind, what] = (first, count + 1)
 
     def _problem(self, kind: str, what: str, first: int, count: int) -> Diagnostic:
-        rows = "one row" if count == 1 else f"{count:,} rows, first"
-        where = self._row(first)
+        where = f"in {self._row(first)}"
+        if count > 1:
+            where = f"in {count:,} rows, first {where}"
         if kind == "null":
             position, field = what.split(" ")
             column = list(self._positions)[int(position)]
             return Diagnostic(
                 code="dataset-null",
-                summary=f"`{column}` is NULL in {rows} in {where}",
+                summary=f"`{column}` is NULL {where}",
                 place=self._place(f"{_tag(self._recipe)}.{field}.{{{column}}}"),
                 why="an example without this text would not be the one that the template describes",
                 fix=f'leave such rows out: `filter: "{column} IS NOT NULL"`, or give them a text by `sql`',
@@ -127,7 +128,7 @@ class Examples:
             field = "tools" if isinstance(self._recipe.form, Chat) and self._recipe.form.tools == what else "messages"
             return Diagnostic(
                 code="dataset-json",
-                summary=f"`{what}` is no list in JSON in {rows} in {where}",
+                summary=f"`{what}` is no list in JSON {where}",
                 place=self._place(f"{_tag(self._recipe)}.{field}"),
                 why="the column's JSON becomes a part of the example as it is; it may nest some 250 deep",
                 fix="mend the rows, or leave them out: `filter: json_valid(column)`",
@@ -135,7 +136,7 @@ class Examples:
         one, other = what.split(" ")
         return Diagnostic(
             code="dataset-splits-overlap",
-            summary=f"the conditions of `{one}` and `{other}` are both met by {rows} in {where}",
+            summary=f"the conditions of `{one}` and `{other}` are both met {where}",
             place=self._place(f"splits.{other}"),
             why="what is trained on must not be validated on",
             fix="write conditions of which each row meets one at most",

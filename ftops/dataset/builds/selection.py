@@ -167,14 +167,13 @@ def _named(recipe: Recipe, columns: Mapping[str, str], locate: Locate) -> tuple[
     for column, field in where.items():
         place = locate(field, None)
         if column not in columns:
-            near = get_close_matches(column, columns, n=1)
             problems.append(
                 Diagnostic(
                     code="dataset-column",
                     summary=f"there is no column `{column}`",
                     place=place,
                     why=f"the columns are {_shown(columns)}",
-                    fix=f"did you mean `{near[0]}`?" if near else "write one of them; braces meant as such are doubled",
+                    fix=_cure(column, field, columns),
                 )
             )
         elif columns[column].startswith("BLOB"):
@@ -198,6 +197,15 @@ def _hidden_number(locate: Locate) -> Diagnostic:
         why="DuckDB numbers the rows of every table under this name, and ftops knows rows by that",
         fix="rename it by `sql`, such as `SELECT * EXCLUDE (rowid), rowid AS id FROM …`",
     )
+
+
+def _cure(column: str, field: str, columns: Mapping[str, str]) -> str:
+    """How the name of a column that is not there is mended where *field* names it."""
+    if len(columns) == 1 and any(mark in next(iter(columns)) for mark in ";\t|"):
+        return "write the file with commas between its fields, as CSV has: here all is one column"
+    if near := get_close_matches(column, columns, n=1):
+        return f"did you mean `{near[0]}`?"
+    return f"write one of them{'; braces meant as such are doubled' if '{' in field else ''}"
 
 
 def _shown(columns: Iterable[str]) -> str:

@@ -92,6 +92,23 @@ def test_a_column_that_is_not_there_is_told_where_it_is_named(
         assert problem.fix == fix
 
 
+def test_a_column_that_is_not_there_is_cured_by_where_it_is_named(workshop: Workshop) -> None:
+    workshop.table([("fine", 5)])
+    workshop.declare('split_by: [package]\nchat: {user: "{review}", assistant: "{star}"}\n')
+    assert workshop.problem().fix == "write one of them"
+    workshop.declare('chat: {user: "{review}", assistant: "{package}"}\n')
+    assert workshop.problem().fix == "write one of them; braces meant as such are doubled"
+
+
+def test_a_csv_file_that_separates_otherwise_is_told(workshop: Workshop) -> None:
+    workshop.write("data/a.csv", "review;star\nfine;5\n")
+    workshop.declare()
+    for problem in workshop.problems():
+        assert problem.code == "dataset-column"
+        assert problem.why == "the columns are `review;star`"
+        assert problem.fix == "write the file with commas between its fields, as CSV has: here all is one column"
+
+
 def test_bytes_are_no_text(workshop: Workshop) -> None:
     path = workshop.write("data/a.parquet", "")
     duckdb.sql("SELECT 'x'::BLOB AS review, 5 AS star").write_parquet(str(path))
@@ -105,7 +122,7 @@ def test_rows_without_a_text_are_counted_and_the_first_is_named(workshop: Worksh
     workshop.declare()
     one, other = workshop.problems()
     assert one.summary == "`review` is NULL in 2 rows, first in row 2 of `specs/data/b.csv`"
-    assert other.summary == "`star` is NULL in one row in row 4 of `specs/data/b.csv`"
+    assert other.summary == "`star` is NULL in row 4 of `specs/data/b.csv`"
     assert one.code == other.code == "dataset-null"
     assert one.place is not None
     assert (one.place.line, one.place.column) == (3, 15)
@@ -177,7 +194,7 @@ def test_a_row_in_two_splits_is_a_leak(workshop: Workshop) -> None:
     )
     problem = workshop.problem()
     assert problem.code == "dataset-splits-overlap"
-    assert problem.summary.endswith("both met by one row in row 2 of `specs/data/a.csv`")
+    assert problem.summary.endswith("both met in row 2 of `specs/data/a.csv`")
 
 
 def test_a_split_without_rows_is_refused(workshop: Workshop) -> None:
