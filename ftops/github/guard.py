@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ftops.diagnostics import Diagnostic, Place, ProblemsError
-from ftops.git import repository
+from ftops.git import folder_in_repository, repository
 from ftops.gitfile import content_at, git_error, run
 from ftops.github.offer import branch_for
 from ftops.lockfile import Lockfile, decode, verify
@@ -46,13 +48,15 @@ def refuse_locks(root: Path, pull: Pull) -> None:
     """
     changed = _changed(root, pull.head_sha)
     locks = [path for path in changed if _LOCK.fullmatch(path)]
+    problems: list[Diagnostic] = []
     if any(pull.is_fork or pull.head_ref != branch_for(path.rpartition("/")[2]) for path in locks):
-        raise ProblemsError(*(_touched(path, pull.base_ref) for path in locks[:_SHOWN_MAX]))
-    if locks:
+        problems = [_touched(path, pull.base_ref) for path in locks]
+    elif locks:
         problems = [problem for path in locks for problem in _not_grown(root, path)]
         problems += [_not_alone(path, pull.head_ref) for path in changed if path not in locks]
-        if problems:
-            raise ProblemsError(*problems[:_SHOWN_MAX])
+    if problems:
+        folder = folder_in_repository(root)
+        raise ProblemsError(*(_from(folder, problem) for problem in problems[:_SHOWN_MAX]))
 
 
 def _changed(root: Path, head: str) -> list[str]:
@@ -85,13 +89,19 @@ def _not_grown(root: Path, path: str) -> tuple[Diagnostic, ...]:
     return () if merged(old, new, old) == new else (_lost(path),)
 
 
+def _from(folder: str, problem: Diagnostic) -> Diagnostic:
+    """*problem*, its place relative to the project in *folder*, as that of all others is."""
+    place = problem.place
+    return replace(problem, place=place and replace(place, path=posixpath.relpath(place.path, folder or ".")))
+
+
 def _touched(path: str, base: str) -> Diagnostic:
     return Diagnostic(
         code="ci-lock-touched",
         summary="the pull request changes the lockfile",
         place=Place(path=path),
         why="only ftops writes it, on the main branch: what it says was trained and paid for",
-        fix=f"`git checkout origin/{base} -- {path}`, commit that, and push",
+        fix=f"at the repository's root, `git checkout origin/{base} -- {path}`, commit that, and push",
     )
 
 

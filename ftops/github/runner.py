@@ -5,8 +5,10 @@ Source: GitHub's "Workflow commands for GitHub Actions", read 2026-11.
 
 from __future__ import annotations
 
+import posixpath
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ftops.report.annotations import annotation_lines
@@ -27,15 +29,27 @@ _VALUE = re.compile(r"[0-9a-f]{1,128}|(?:sha256:)?[0-9a-f]{64}")
 """A number or a digest: whatever else it was, some workflow would one day paste into a script."""
 
 
-def annotate(problems: Iterable[Diagnostic]) -> None:
+def annotate(problems: Iterable[Diagnostic], *, folder: str = "") -> None:
     """Show *problems* beside the lines that they are about: ten of each severity, the last of them counting the rest.
 
     GitHub shows ten of each for a whole step, so this is called with all of them.
+
+    Args:
+        problems: With paths relative to the project.
+        folder: Of the project, relative to the repository.
     """
-    for line in annotation_lines(grouped(problems), title="ftops"):
+    for line in annotation_lines(grouped(_placed(problem, folder) for problem in problems), title="ftops"):
         # Text of a spec or of a provider is escaped in it, so that each line is one command: ours.
         sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def _placed(problem: Diagnostic, folder: str) -> Diagnostic:
+    """*problem* as GitHub finds it: with the path that the file has in the repository."""
+    place = problem.place
+    if not (folder and place):
+        return problem
+    return replace(problem, place=replace(place, path=posixpath.normpath(posixpath.join(folder, place.path))))
 
 
 def add_summary(run: Run, text: str) -> None:

@@ -86,6 +86,13 @@ def test_one_that_touches_a_lockfile_may_not(repository: Path, path: str) -> Non
     assert refused(repository, opened(repository)) == [("ci-lock-touched", path)]
 
 
+def test_where_it_is_is_told_as_of_all_other_files_from_the_project_on(repository: Path) -> None:
+    commit(repository, {"team/ftops.lock": encode(grown(EMPTY, 2)), "ftops.lock": None})
+    pull = opened(repository)
+    places = [("ci-lock-touched", path) for path in ("../ftops.lock", "ftops.lock")]
+    assert refused(repository / "team", pull) == places
+
+
 def test_one_that_deletes_it_may_not(repository: Path) -> None:
     commit(repository, {"ftops.lock": None})
     assert refused(repository, opened(repository)) == [("ci-lock-touched", "ftops.lock")]

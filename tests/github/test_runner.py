@@ -105,6 +105,16 @@ def run(tmp_path: Path) -> Run:
     return Run(repository="acme/models", output=tmp_path / "output", summary=tmp_path / "summary")
 
 
+@pytest.mark.parametrize(
+    ("path", "found"), [("specs/a.yaml", "team/models/specs/a.yaml"), ("../../ftops.lock", "ftops.lock")]
+)
+def test_of_a_project_below_the_root_github_finds_the_files(
+    path: str, found: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    annotate([Diagnostic(code="a", summary="b", place=Place(path=path, line=3))], folder="team/models")
+    assert capsys.readouterr().out == f"::error file={found},line=3,title=a::b\n"
+
+
 def test_outputs_are_numbers_and_digests_one_a_line(run: Run) -> None:
     set_output(run, "actions", "3")
     set_output(run, "checksum", "sha256:" + "0a" * 32)

@@ -30,7 +30,6 @@ def plan(out: Path, target: str | None, *, retry_failed: bool) -> int:
     """
     from ftops.diagnostics import ProblemsError  # noqa: PLC0415  # commands load what they use
     from ftops.git import folder_in_repository, head_commit  # noqa: PLC0415
-    from ftops.github.runner import annotate  # noqa: PLC0415
     from ftops.reconcile import Options  # noqa: PLC0415
     from ftops.report.plan import render_plan  # noqa: PLC0415
     from ftops.report.planfile import Scope, encoded, encoded_problems  # noqa: PLC0415
@@ -44,10 +43,10 @@ def plan(out: Path, target: str | None, *, retry_failed: bool) -> int:
     except ProblemsError as error:
         # What is wrong with the specs is told to reviewers as a plan would be.
         _hand_on(run, out, encoded_problems(error.problems, commit=commit, scope=scope))
-        annotate(error.problems)
+        step.annotate(error.problems)
         raise
     _hand_on(run, out, encoded(planned, commit=commit, scope=scope, retry_failed=retry_failed))
-    annotate([*planned.warnings, *planned.refusals])
+    step.annotate([*planned.warnings, *planned.refusals])
     frame.say(render_plan(planned, colour=False, width=frame.width(), next_step=False))
     if planned.refusals:
         raise ProblemsError(*planned.refusals, exit_code=REFUSED)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from ftops.cli import frame
 from ftops.cli.door import WRONG_USAGE
 from ftops.diagnostics import Diagnostic, ProblemsError
+from ftops.git import folder_in_repository
+from ftops.github import runner
 from ftops.github.event import run_of
-from ftops.github.runner import annotate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ftops.github.event import Run
     from ftops.plan.changes import Outcome
@@ -31,6 +32,11 @@ def current_run() -> Run:
     if run is None:
         raise ProblemsError(_outside(), exit_code=WRONG_USAGE)
     return run
+
+
+def annotate(problems: Iterable[Diagnostic]) -> None:
+    """Tell *problems* of the project here at the lines of the files that they are about."""
+    runner.annotate(problems, folder=folder_in_repository(frame.current_folder()))
 
 
 @contextmanager
@@ -71,11 +77,10 @@ def told_results(
     problems: Sequence[Diagnostic] = (),
 ) -> int:
     """Tell on the run's page what was done, and what is *left*; 1 if anything went wrong, 3 if policy refuses some."""
-    from ftops.github.runner import add_summary  # noqa: PLC0415  # commands load what they use
-    from ftops.reconcile import outstanding  # noqa: PLC0415
+    from ftops.reconcile import outstanding  # noqa: PLC0415  # commands load what they use
     from ftops.report.results import render_results  # noqa: PLC0415
 
-    add_summary(run, render_results(command, outcomes, outstanding=len(outstanding(left)) if left else 0))
+    runner.add_summary(run, render_results(command, outcomes, outstanding=len(outstanding(left)) if left else 0))
     failed = [outcome.problem for outcome in outcomes if outcome.problem and not outcome.waits]
     annotate([*failed, *(left.refusals if left else ()), *problems])
     return frame.exit_code(outcomes, left)
