@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -27,7 +27,7 @@ AHEAD_SECONDS = 24 * 3600
 class Collected(msgspec.Struct, frozen=True):
     """What stands there."""
 
-    at: int
+    at: Annotated[int, msgspec.Meta(ge=0, le=10**11)]
     """Unix time in seconds."""
 
 
@@ -65,5 +65,5 @@ def last_collected(file: SharedFile) -> int | None:
 def _read(content: bytes | None) -> int | None:
     try:
         return msgspec.json.decode(content or b"", type=Collected).at
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -77,7 +77,7 @@ def read_marker(body: str) -> Marker | None:
     found = _LINE.fullmatch(body.partition("\n")[0].rstrip("\r"))
     try:
         return msgspec.json.decode(base64.b64decode(found[1], validate=True), type=Marker) if found else None
-    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError):
+    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -229,6 +229,7 @@ def test_a_comment_that_somebody_edited_is_believed_nothing_of(desk: Desk) -> No
         "<!-- ftops:plan:v1 !!!! -->",
         "<!-- ftops:plan:v1 eyJ -->",
         f"<!-- ftops:plan:v1 {base64.b64encode(b'[' * 1_200).decode()} -->",
+        "<!-- ftops:plan:v1 " + base64.b64encode(b'{"x": ' + b"[" * 1_200).decode() + " -->",
         f"<!-- ftops:plan:v1 {base64.b64encode(json.dumps({'scope': 'x' * 9_000}).encode()).decode()} -->",
         "<!-- ftops:plan:v1 //79 -->",
     ],
