@@ -21,7 +21,7 @@ def lock() -> None:
     """Verify, show, rebuild or push the lockfile; show or release claims."""
 
 
-@lock.command()
+@lock.command(short_help="Check that nothing but ftops changed the lockfile.")
 @frame.target_option
 def verify(target: str | None) -> None:
     """Check that nothing but ftops changed the lockfile: every hash and every digest."""
@@ -55,7 +55,7 @@ def show(spec: str | None, target: str | None, *, as_json: bool) -> None:
     frame.answer_json(lock_json(entry)) if as_json else frame.answer(render_entry(spec, entry))
 
 
-@lock.command()
+@lock.command(short_help="Record again jobs that the lockfile lacks.")
 @frame.target_option
 def rebuild(target: str | None) -> None:
     """Record again every job that carries this project's labels at the provider.
@@ -77,11 +77,15 @@ def rebuild(target: str | None) -> None:
     names = rebuild_from_labels(world, recorded, provider=provider, store=store)
     for name in names:
         frame.say(f"{name}: recorded again")
-    missing = f"recorded the missing jobs of {counted(len(names), 'spec')}" if names else "nothing was missing"
-    frame.say(f"{store.name}: {missing}")
+    lost = _lost(recorded, store.read())
+    for name, job_id in lost:
+        frame.say(f"{name}: job {job_id} is not at the provider, so its record went, and stands in the copy only")
+    nothing = "no job was found" if lost else "nothing was missing"
+    found = f"recorded the missing jobs of {counted(len(names), 'spec')}" if names else nothing
+    frame.say(f"{store.name}: {found}")
 
 
-@lock.command()
+@lock.command(short_help="Commit the lockfile to the remote's branch.")
 @frame.target_option
 @click.option("--branch", metavar="NAME", help="Branch of the remote, instead of the one checked out.")
 def push(target: str | None, branch: str | None) -> None:
@@ -109,7 +113,7 @@ def push(target: str | None, branch: str | None) -> None:
         frame.say(f"next: `git pull --rebase --autostash origin {file.branch}` brings here what else came to it")
 
 
-@lock.command()
+@lock.command(short_help="Show which machines are about to create jobs.")
 @frame.target_option
 @frame.json_option
 def claims(target: str | None, *, as_json: bool) -> None:
@@ -123,7 +127,7 @@ def claims(target: str | None, *, as_json: bool) -> None:
     frame.answer_json(claims_json(found, now)) if as_json else frame.answer(render_claims(found, now))
 
 
-@lock.command()
+@lock.command(short_help="Free the claims of a machine that died.")
 @click.argument("spec")
 @frame.target_option
 def release(spec: str, target: str | None) -> None:
@@ -153,6 +157,13 @@ def _no_claims(target: str) -> Diagnostic:
         why="no other machine pays for them: the target is this checkout's own, there is no git remote `origin`, "
         "or ftops.yaml says `claims: local`",
     )
+
+
+def _lost(before: Lockfile, after: Lockfile) -> list[tuple[str, str]]:
+    """Specs and ids of jobs that were on record and are no more."""
+    kept = {each.job.id for entry in after.models.values() for each in entry.generations}
+    recorded = [(name, each.job.id) for name, entry in before.models.items() for each in entry.generations]
+    return [(name, job_id) for name, job_id in dict.fromkeys(recorded) if job_id not in kept]
 
 
 def _damaged(store: LockStore, target: str) -> tuple[Lockfile, tuple[Diagnostic, ...]]:

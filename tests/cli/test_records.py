@@ -135,6 +135,23 @@ def test_verify_names_the_entry_that_was_edited_and_rebuild_mends_it(trained: Sh
     assert (trained.root / "ftops.lock.damaged-1").read_text() == edited
 
 
+def test_a_rebuild_tells_of_which_jobs_the_record_went(
+    trained: Shop, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftops.reconcile.LAG_SECONDS", 0)
+    (job,) = trained.jobs()
+    edited = trained.lock.read_text().replace(str(job["id"]), "ftjob-of-nobody")
+    trained.lock.write_text(edited)
+    done = run("lock", "rebuild")
+    assert done.code == 0
+    assert done.err.splitlines()[-3:] == [
+        "pong: recorded again",
+        "pong: job ftjob-of-nobody is not at the provider, so its record went, and stands in the copy only",
+        "ftops.lock: recorded the missing jobs of 1 spec",
+    ]
+    assert (trained.root / "ftops.lock.damaged-1").read_text() == edited
+
+
 def test_nothing_is_applied_on_a_record_that_was_edited(trained: Shop, run: Run) -> None:
     edited = trained.lock.read_text().replace('"policy": "best"', '"policy": "last"')
     trained.lock.write_text(edited)
