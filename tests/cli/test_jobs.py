@@ -30,7 +30,9 @@ def test_a_job_is_paused_resumed_and_cancelled_by_its_spec_s_name(shop: Shop, ru
     assert plan.code == 0
     assert "‖ pong" in plan.out
     assert run("resume", "pong").code == 0
-    assert run("cancel", "pong").err.startswith(f"pong: job {job['id']} is cancel")
+    cancelled = run("cancel", "pong", "--target", "here").err.splitlines()
+    assert cancelled[0].startswith(f"pong: job {job['id']} is cancel")
+    assert cancelled[1].startswith("next: `ftops reconcile --target here` records it")
     await_status(shop, "cancelled")
     collected = run("reconcile", "--wait")
     assert collected.code == 0, collected.err
@@ -61,6 +63,7 @@ def test_a_job_that_has_ended_is_left_alone(trained: Shop, run: Run, command: st
     done = run(command, "pong")
     assert (done.code, done.codes) == (1, ["remote-refused"])
     assert "succeeded" in done.err
+    assert "if it ended, `ftops reconcile` records it" in done.err
     assert trained.lock.read_bytes() == before
 
 
