@@ -36,7 +36,6 @@ CONFIG_FILE = "ftops.yaml"
 SPEC_ENDINGS = (".yaml", ".yml")
 SPEC_BYTES_MAX = 1024 * 1024
 """One more byte is read, so that the parser can say that a file is too large."""
-_STATE = ".ftops"
 _STATE_FOLDERS = ("cache", "datasets", "local")
 READ_BYTES = 1024 * 1024
 MISSING_FIX = "write the file, or correct the path: paths in a spec are relative to the spec's own folder"
@@ -57,7 +56,7 @@ class Project:
     @property
     def state(self) -> Path:
         """The folder of what can be made again: caches, and the local server's files and models."""
-        return self.root / _STATE
+        return self.root / ".ftops"
 
     @contextmanager
     def open_data(self, file: DataFile) -> Iterator[BinaryIO]:
@@ -194,24 +193,13 @@ def _refuse_links(root: Path) -> None:
 
 
 def _config(root: Path) -> Config:
-    """The configuration; parsed only if the file changed, for what that imports takes a tenth of a small plan."""
     try:
         with open_inside(root, CONFIG_FILE) as stream:
-            status = os.fstat(stream.fileno())
-            cache = FileCache.load(root / _STATE / "cache", "config", __version__, Config)
-            if known := cache.get(CONFIG_FILE, status):
-                return known
-            read_at = time.time_ns()
-            config = parse_config(stream.read(SPEC_BYTES_MAX + 1), CONFIG_FILE)
+            return parse_config(stream.read(SPEC_BYTES_MAX + 1), CONFIG_FILE)
     except ProblemsError as error:
         if error.problems[0].code == "file-missing" and not (root / CONFIG_FILE).is_symlink():
             return Config()
         raise
-    # Only in a folder that keeps itself out of git already: what merely looks at a project makes none.
-    if (root / _STATE / ".gitignore").exists():
-        cache.put(CONFIG_FILE, status, config, read_at)
-        cache.save()
-    return config
 
 
 def _spec_paths(project: Project) -> list[str]:
