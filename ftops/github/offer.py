@@ -106,10 +106,11 @@ def offer(
         code="lock-protected",
         summary=f"`{file.branch}` takes `{name}` by pull request only",
         why=f"{words}; so what was recorded is on the branch `{branch}`",
-        fix=f"merge {where or f'the branch `{branch}`'}; {_LET}",
+        fix=f"merge {f'{where} ({_NOTHING_STARTS})' if where else f'the branch `{branch}`'}; {_LET}",
     )
 
 
+_NOTHING_STARTS = "GitHub starts no checks for what a job's own token pushes: close it and open it again"
 _LET = "to need none of this, let the App that ftops commits with pass by the rule (docs/github.md)"
 
 

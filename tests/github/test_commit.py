@@ -320,7 +320,8 @@ def test_a_protected_branch_gets_a_pull_request(
     if repository != project.name:
         assert f"merge {project.forge.url}/acme/tools/compare/main...ftops/lock?expand=1" in said
         return
-    assert f"merge {project.url}/pull/1" in said
+    assert f"merge {project.url}/pull/1 (" in said
+    assert "close it and open it again" in said
     pull = project.pull(1)
     assert (pull["title"], pull["author"]) == (RECORD, BOT)
     assert f"{project.url}/actions/runs/42" in pull["body"]
