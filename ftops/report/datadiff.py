@@ -47,7 +47,7 @@ def render_comparison(found: Comparison, *, colour: bool, width: int) -> str:
     diff = found.diff
     head = [f"{visible(found.old.name)} → {visible(found.new.name)}", _counts(diff, colour=colour), *totals(diff)]
     blocks = ["\n".join(head)]
-    if diff.labels:
+    if diff.labels and not diff.is_empty:
         blocks.append("\n".join([*_labels(found, colour=colour, width=width), *_relabelled(found)]))
     samples = found.samples
     for symbol, tint, some in (

@@ -57,7 +57,7 @@ def _blocks(found: Comparison) -> Iterable[str]:
     yield _counts(found)
     if lines := totals(diff):
         yield " · ".join(lines)
-    if diff.labels:
+    if diff.labels and not diff.is_empty:
         yield _labels(found)
     for symbol, some in (("~", samples.edited), (MINUS, samples.removed), ("+", samples.added)):
         for sample in some:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,7 +87,14 @@ def test_a_diff_reads_as_it_should(golden: Callable[[str, str], None]) -> None:
 
 
 def test_what_is_the_same_is_said_so() -> None:
-    same = Comparison(old=Source("x"), new=Source("y", ""), diff=SAME, samples=Samples((), (), (), ()), warnings=())
+    labels = (LabelCount(old_rows=9, new_rows=9, old_first=0, new_first=0),)
+    same = Comparison(
+        old=Source("x"),
+        new=Source("y", ""),
+        diff=replace(SAME, labels=labels),
+        samples=Samples((), (), (), ("praise",)),
+        warnings=(),
+    )
     assert render_comparison(same, colour=False, width=80) == "x → :y\nno changes: 9 rows"
     assert render_markdown(same, bytes_max=999) == "`x` → `:y`\n\nNo changes: 9 rows."
     assert comparison_json(same)["differs"] is False
