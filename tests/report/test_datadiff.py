@@ -92,7 +92,7 @@ def test_what_is_the_same_is_said_so() -> None:
         old=Source("x"),
         new=Source("y", ""),
         diff=replace(SAME, labels=labels),
-        samples=Samples((), (), (), ("praise",)),
+        samples=Samples(("praise",), (), (), ()),
         warnings=(),
     )
     assert render_comparison(same, colour=False, width=80) == "x → :y\nno changes: 9 rows"
