@@ -14,7 +14,13 @@ TOKEN_VARIABLE = "FTOPS_SERVER_TOKEN"  # noqa: S105  # the name of a variable
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; any free one if not given.")
-@click.option("--state", type=click.Path(path_type=Path), default=Path(".ftops/local"), show_default=True)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=Path(".ftops/local"),
+    show_default=True,
+    help="Folder of all that it keeps.",
+)
 def serve(host: str, port: int, state: Path) -> int:
     """Run the local training server in the foreground, for any client of the API.
 
