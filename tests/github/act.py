@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.github.prepare import Settings
 
 ACT = Path(sys.executable).parent / "act"
+SHELL = Path(__file__).parent / "shell"
+"""Goes before all else on act's search path: its `bash` says all before a step fails."""
 SECONDS_MAX = 240
 """For one run."""
 MARK = "FORGE_RUN"
@@ -134,7 +136,7 @@ def _flags(workflow: Workflow, event: Event) -> list[str]:
 
 def _act(command: list[str], checkout: Path, home: Path, *, mark: str, seconds_max: float) -> list[dict[str, Any]]:
     """Run act to its end, and then whatever it left behind."""
-    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C.UTF-8"}
+    environ = {"PATH": f"{SHELL}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C.UTF-8"}
     process = subprocess.Popen(
         command,
         cwd=checkout,
