@@ -75,7 +75,9 @@ def answer_json(value: object) -> None:
     """What was asked for, for a script."""
     import msgspec  # noqa: PLC0415  # only with --json
 
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    from ftops.report.machine import json_of  # noqa: PLC0415
+
+    click.echo(msgspec.json.format(json_of(value), indent=2))
 
 
 def tell_collected(planned: Plan, now: int) -> None:

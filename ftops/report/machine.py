@@ -25,6 +25,26 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 
 
+def json_of(value: object) -> bytes:
+    """Encode *value*; the bytes of a name of a file that is no Unicode are shown as codes."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_as_unicode(value))
+
+
+def _as_unicode(value: object) -> object:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_as_unicode(key): _as_unicode(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_as_unicode(each) for each in value]
+        case _:
+            return value
+
+
 def plan_json(plan: Plan) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,

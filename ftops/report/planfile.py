@@ -14,7 +14,7 @@ from ftops.diagnostics import Diagnostic, ProblemsError
 from ftops.digest import digest_of_bytes
 from ftops.plan.approval import Action, actions
 from ftops.plan.plan import Plan
-from ftops.report.machine import FORMAT_VERSION, plan_json
+from ftops.report.machine import FORMAT_VERSION, json_of, plan_json
 from ftops.report.problems import problem_json
 
 if TYPE_CHECKING:
@@ -161,24 +161,7 @@ def encoded_problems(problems: Sequence[Diagnostic], *, commit: str | None, scop
 
 def _encoded(plan: dict[str, Any], **more: object) -> bytes:
     value = {"actions": [], "problems": [], "retry_failed": False, **plan, **more}
-    try:
-        content = msgspec.json.encode(value)
-    except UnicodeEncodeError:
-        content = msgspec.json.encode(_as_unicode(value))
-    return msgspec.json.format(content, indent=1) + b"\n"
-
-
-def _as_unicode(value: object) -> object:
-    """*value* without names of files that are no Unicode: with their bytes shown as codes."""
-    match value:
-        case str():
-            return value.encode(errors="backslashreplace").decode()
-        case dict():
-            return {_as_unicode(key): _as_unicode(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_as_unicode(each) for each in value]
-        case _:
-            return value
+    return msgspec.json.format(json_of(value), indent=1) + b"\n"
 
 
 def decoded(content: bytes, path: str, *, checksum: str | None = None) -> PlanFile:

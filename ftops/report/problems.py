@@ -86,7 +86,11 @@ def _excerpt(place: Place, source: str) -> tuple[str, str, str]:
     """What is shown of the line: before the marked part, that part, and after it; together no wider than `WIDEST`."""
     start = (place.column or 1) - 1
     end = start + 1 if place.end_column is None else max(place.end_column - 1, start + 1)
-    before, marked, after = _visible(source[:start]), _visible(source[start:end]), _visible(source[end:])
+    parts = [_visible(part) for part in (source[:start], source[start:end], source[end:])]
+    if visible("".join(parts)) != "".join(parts):
+        # A command of a runner stands on both sides of a border.
+        parts = [part.replace("#", r"\u{23}") for part in parts]
+    before, marked, after = parts
     marked = cut(marked, WIDEST)
     room = WIDEST - width_of(marked)
     # What comes before says more about where one is than what comes after.

@@ -86,6 +86,13 @@ def test_good_data_needs_no_configuration_and_is_0(write: Write, run: Run) -> No
     assert done.out.endswith("\n1 file, nothing to mend\n")
 
 
+def test_a_name_that_is_no_unicode_is_shown_by_its_bytes(write: Write, run: Run) -> None:
+    path = write("data.jsonl", chats(12))
+    path.rename(path.with_name("d\udcff.jsonl"))
+    done = run("check", "d\udcff.jsonl", "--json")
+    assert (done.code, done.json["files"][0]["path"]) == (0, r"d\udcff.jsonl")  # type: ignore[index]  # of any shape
+
+
 def test_equal_problems_are_one_entry_with_the_places(write: Write, run: Run) -> None:
     rows = chats(20)
     for row in rows[2::3]:

@@ -102,6 +102,14 @@ def test_texts_cannot_act_on_the_terminal_either() -> None:
     )
 
 
+@pytest.mark.parametrize("column", range(1, 34))
+def test_no_caret_puts_a_runner_s_command_together(column: int) -> None:
+    """What is marked is made visible apart from what is not, and both come to stand in one line."""
+    shown = render_problem(at("model: {a##[set-output name=x]b}", column, column + 3), colour=False)
+    assert "##[" not in shown
+    assert r"\u{23}" in shown
+
+
 def test_several_problems_end_in_how_many_there_are() -> None:
     warning = Diagnostic(code="w", summary="s", severity=Severity.WARNING)
     error = Diagnostic(code="e", summary="s")
