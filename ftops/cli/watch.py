@@ -12,7 +12,7 @@ from ftops.report.terminal import shortened, visible
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-LONG_BYTES: Final = 200_000_000
+LONG_BYTES: Final = 40_000_000
 """A smaller file is read before anybody wonders."""
 NAME_WIDTH: Final = 40
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import fcntl
 import os
 import signal
@@ -76,7 +77,7 @@ def serve(settings: Settings) -> int:
                 return ALREADY_RUNNING
             _serve(settings)
     except (OSError, StateError) as error:
-        _say(f"the server cannot run on `{folder}`: {error}")
+        _say(f"the server cannot run on `{folder}`: {_words(error)}")
         return FAILED
     finally:
         os.umask(mask)
@@ -220,10 +221,20 @@ def _listener(settings: Settings) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        if error.errno == errno.EADDRINUSE:
+            why = f"port {settings.port} of {settings.host} is taken: stop what listens there, or choose another port"
+        else:
+            why = f"it cannot listen on {settings.host}: {_words(error)}"
+        raise StateError(why) from None
     return listener
+
+
+def _words(error: OSError | StateError) -> str:
+    if isinstance(error, StateError) or error.strerror is None:
+        return str(error)
+    return error.strerror.lower() + (f": {error.filename}" if error.filename else "")
 
 
 def _say(message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -118,6 +119,15 @@ def test_a_folder_that_cannot_be_used_is_told_without_a_traceback(
     assert main(["--state", str(folder)]) == 1
     assert "the server cannot run on" in capsys.readouterr().err
     assert not (folder / "server.json").exists()
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["--state", str(tmp_path), "--port", str(port)]) == 1
+    told = capsys.readouterr().err
+    assert f"port {port} of 127.0.0.1 is taken: stop what listens there, or choose another port" in told
+    assert "Errno" not in told
 
 
 def test_the_folder_of_a_server_that_is_just_starting_is_left_alone(
