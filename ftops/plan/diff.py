@@ -13,7 +13,7 @@ from ftops.plan.observed import UNFINISHED, JobSeen, Observed, State, state_of
 from ftops.plan.rebuild import unrecorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from ftops.lockfile import JobError
 
@@ -34,8 +34,8 @@ def diff(
         retry_failed: A person wants failed and cancelled jobs tried again.
     """
     wanted = tuple(desired)
-    changes = [_wanted(want, recorded, observed, retry_failed=retry_failed) for want in wanted]
     asked = {want.name: want for want in wanted}
+    changes = [_wanted(want, recorded, observed, asked.keys(), retry_failed=retry_failed) for want in wanted]
     for name, entry in recorded.models.items():
         if (entry.generation or entry.intent) and name not in asked:
             changes.append(Change(name=name, kind=Kind.FORGET, reason="no spec asks for it", recorded=entry.generation))
@@ -45,7 +45,9 @@ def diff(
     return tuple(changes)
 
 
-def _wanted(want: Desired, recorded: Lockfile, observed: Observed | None, *, retry_failed: bool) -> Change:
+def _wanted(
+    want: Desired, recorded: Lockfile, observed: Observed | None, asked: Collection[str], *, retry_failed: bool
+) -> Change:
     entry = recorded.models.get(want.name, Entry())
     seen = observed.labelled(want.name, want.digest) if observed else None
     current = entry.generation
@@ -68,7 +70,11 @@ def _wanted(want: Desired, recorded: Lockfile, observed: Observed | None, *, ret
         why = f"its inputs changed{reason}"
         return _create(want, Kind.REPLACE, why, recorded, causes=changed, recorded=current, attempt=again)
     if twin := _twin(want, recorded):
-        reason += f"; `{twin}` asks for the very same and has a job, but specs share none"
+        reason += (
+            f"; `{twin}` asks for the very same and has a job, but specs share none"
+            if twin in asked
+            else f"; `{twin}` was trained with the very same: if this is its spec renamed, name it so again to keep it"
+        )
     return _create(want, Kind.CREATE, NO_JOB + reason, recorded, attempt=again)
 
 

@@ -385,6 +385,15 @@ def test_a_copied_spec_is_told_of_its_twin_and_still_gets_a_job_of_its_own(team:
     assert "`pong` asks for the very same" in change.reason
 
 
+def test_a_renamed_spec_is_told_how_to_keep_its_model(team: Team) -> None:
+    spec = team.spec("pong", epochs=1)
+    team.apply()
+    spec.rename(spec.with_name("ping.yaml"))
+    renamed, former, *_ = team.plan().changes
+    assert (renamed.name, renamed.kind, former.name, former.kind) == ("ping", Kind.CREATE, "pong", Kind.FORGET)
+    assert "`pong` was trained with the very same: if this is its spec renamed, name it so again" in renamed.reason
+
+
 def test_a_model_that_the_target_has_not_is_found_before_anything_is_sent(team: Team) -> None:
     team.spec("pong", model="tiny-bite-90k")
     with pytest.raises(ProblemsError) as caught:
