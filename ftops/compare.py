@@ -235,7 +235,7 @@ def _unread(source: Source, rows: int) -> Diagnostic:
         if rows == 1
         else f"{rows:,} rows cannot be read, and are not compared",
         place=Place(path=source.name),
-        fix="`ftops check` says what is wrong with them",
+        fix=f"`ftops check` says what is wrong with {'it' if rows == 1 else 'them'}",
         severity=Severity.WARNING,
     )
 
