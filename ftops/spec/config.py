@@ -212,9 +212,12 @@ def _default_target_problems(document: Document) -> Iterator[Diagnostic]:
 
 def _folder_problems(document: Document) -> Iterator[Diagnostic]:
     folder = document.value.get("specs")
-    if isinstance(folder, str) and isinstance(bad := resolve(folder, ""), BadPath):
+    found = resolve(folder, "") if isinstance(folder, str) else "specs"
+    if found == ".":
+        found = BadPath(claim="is the repository itself", why="every YAML file in it would be read as a spec", fix="")
+    if isinstance(found, BadPath):
         fix = "write a folder of the repository, such as `specs: specs`"
-        yield document.problem("config-path", ("specs",), f"`{folder}` {bad.claim}", why=bad.why, fix=fix)
+        yield document.problem("config-path", ("specs",), f"`{folder}` {found.claim}", why=found.why, fix=fix)
 
 
 _SECRET_KEY = re.compile(r"key|token|secret|password", re.IGNORECASE)

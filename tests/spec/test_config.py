@@ -86,6 +86,7 @@ aliases:
         ("default_target: opneai\ntargets: {openai: {profile: openai}}", "config-target", "did you mean `openai`?"),
         ("default_target: openai", "config-target", "add it: `targets: {openai: {profile: openai}}`"),
         ("specs: ../specs", "config-path", "write a folder of the repository"),
+        ("specs: ./", "config-path", "write a folder of the repository"),
         ("specs: 'C:\\specs'", "config-path", "write a folder of the repository"),
         ("aliases: {production: elle}", "config-value", "copy the digest from `ftops.lock`"),
         ("aliases: {production: elle@sha256:0123}", "config-value", "copy the digest from `ftops.lock`"),
