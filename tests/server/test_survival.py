@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,7 @@ def test_a_worker_that_outlives_its_server_never_trains_beside_another(start: Ca
     job = create(server.client(), method=hyperparameters(n_epochs=4, batch_size=1))
     wait_until(lambda: steps(server.client(), job))
     (orphan,) = [pid for pid in server.children() if command_of(pid).endswith(b"train\0")]
-    os.kill(orphan, signal.SIGSTOP)
+    stop_between_writes(orphan, server.state / "state.db")
     server.kill()
     again = Running(server.state)
     waiting = subprocess.Popen([sys.executable, "-m", "ftops.server", "--state", str(server.state)], env=again.own())
@@ -150,6 +151,21 @@ def test_a_worker_that_outlives_its_server_never_trains_beside_another(start: Ca
         waiting.wait()
         for http in again.clients:
             http.close()
+
+
+def stop_between_writes(pid: int, database: Path) -> None:
+    """Stop a worker at a moment at which it does not hold the database: nothing could start beside it otherwise."""
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T")
+        with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                os.kill(pid, signal.SIGCONT)
+                continue
+            connection.execute("ROLLBACK")
+            return
 
 
 def waits_for(lock: Path) -> bool:
