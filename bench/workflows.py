@@ -6,7 +6,6 @@ runner of GitHub adds, such as its start and the installation of ftops, is not i
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -64,44 +63,19 @@ def main() -> int:
 
 def _story(github: Any, folder: Path, rows: int) -> Story:
     """Open a pull request, merge it, wait, and collect."""
-    actions, events, provider = (import_module(f"tests.github.{name}") for name in ("actions", "events", "provider"))
+    actions, events = (import_module(f"tests.github.{name}") for name in ("actions", "events"))
     github.reset()
-    repository = github.repository("acme/models")
-    for name in ("ftops-production", "ftops-collect"):
-        repository.environment(name, branches=["main"])
-    with provider.provider(folder / "provider", github, repository.id) as trusting:
-        repository.commit(actions.project(trusting.url), message="Begin")
-        forge = actions.Actions(
-            repository=repository, provider=trusting, folder=folder / "actions", settings=actions.keyless_settings()
-        )
-        forge.forget()
-        repository.commit(_spec(rows), branch="topic")
+    with actions.acting(github, folder) as acting:
+        repository = acting.repository
+        repository.commit(actions.spec("elle", epochs=50, rows=rows, batch_size=1), branch="topic")
         number = repository.open_pull(head="topic")
-        runs = [*forge.react(), *forge.merge(number)]
-        trusting.wait_until_ended(seconds=600)
-        runs += forge.run(events.schedule(repository))
+        runs = [*acting.react(), *acting.merge(number)]
+        acting.provider.wait_until_ended(seconds=600)
+        runs += acting.run(events.schedule(repository))
         assert all(run.passed for run in runs), "\n".join(map(str, runs))
-        (job,) = trusting.jobs()
+        (job,) = acting.provider.jobs()
     held = {f"{run.workflow.removesuffix('.yml')}: {name}": took for run in runs for name, took in run.seconds.items()}
     return Story(jobs=held, training=max(job["finished_at"] - job["created_at"], 1))
-
-
-def _spec(rows: int) -> dict[str, str]:
-    chats = (
-        {"messages": [{"role": "user", "content": f"ping {row}"}, {"role": "assistant", "content": "pong"}]}
-        for row in range(rows)
-    )
-    hyperparameters = {"n_epochs": 50, "batch_size": 1}
-    wanted = {
-        "kind": "FineTune",
-        "model": "base",
-        "training_file": "data/elle.jsonl",
-        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
-    }
-    return {
-        "specs/elle.yaml": json.dumps(wanted, indent=2) + "\n",
-        "specs/data/elle.jsonl": "".join(json.dumps(chat) + "\n" for chat in chats),
-    }
 
 
 if __name__ == "__main__":

@@ -7,18 +7,21 @@ import os
 import shlex
 import stat
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.github import act, events, model
 from tests.github.prepare import Settings
-from tests.github.provider import APPLY, COLLECT, PROVIDER_ID
+from tests.github.provider import APPLY, COLLECT, PROVIDER_ID, provider
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.github.act import Result
     from tests.github.events import Event
-    from tests.github.forge.handle import Repository
+    from tests.github.forge.handle import Forge, Repository
     from tests.github.provider import Provider
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +94,19 @@ class Actions:
         return {**kept, **stand_ins, "FORGE_BETWEEN": self.between or "true", "GIT_CONFIG_GLOBAL": os.devnull}
 
 
+@contextmanager
+def acting(github: Forge, folder: Path) -> Iterator[Actions]:
+    """A project in a repository with our workflows, and a provider that trusts its jobs; nothing is merged yet."""
+    repository = github.repository("acme/models")
+    for name in ("ftops-production", "ftops-collect"):
+        repository.environment(name, branches=["main"])
+    with provider(folder / "provider", github, repository.id) as trusting:
+        repository.commit(project(trusting.url), message="Begin")
+        made = Actions(repository=repository, provider=trusting, folder=folder / "actions", settings=keyless_settings())
+        made.forget()
+        yield made
+
+
 def _write_program(path: Path, exchange_url: str) -> None:
     """ftops as it is, but that it takes our exchange for OpenAI's; without a terminal, as on GitHub."""
     text = (
@@ -133,18 +149,21 @@ def project(base_url: str) -> dict[str, str]:
     return found | {"ftops.yaml": json.dumps(config, indent=2) + "\n", ".gitignore": ".ftops/\n"}
 
 
-def spec(name: str, *, epochs: int = 1, seed: int = 1, **more: Any) -> dict[str, str]:
+def spec(
+    name: str, *, epochs: int = 1, seed: int = 1, rows: int = ROWS, batch_size: int = 4, **more: Any
+) -> dict[str, str]:
     """The files of one spec and its data."""
     chats = (
         {"messages": [{"role": "user", "content": f"{name} {row}"}, {"role": "assistant", "content": "pong"}]}
-        for row in range(ROWS)
+        for row in range(rows)
     )
+    hyperparameters = {"n_epochs": epochs, "batch_size": batch_size}
     wanted = {
         "kind": "FineTune",
         "model": "base",
         "training_file": f"data/{name}.jsonl",
         "seed": seed,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": epochs, "batch_size": 4}}},
+        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
         **more,
     }
     return {

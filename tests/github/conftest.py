@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.github.actions import Actions, keyless_settings, project
+from tests.github.actions import Actions, acting
 from tests.github.forge.handle import forge
-from tests.github.provider import provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,14 +40,5 @@ def models(github: Forge) -> Repository:
 
 @pytest.fixture
 def actions(github: Forge, tmp_path: Path) -> Iterator[Actions]:
-    """A project in a repository with our workflows, and a provider that trusts its jobs; nothing is merged yet."""
-    repository = github.repository("acme/models")
-    for name in ("ftops-production", "ftops-collect"):
-        repository.environment(name, branches=["main"])
-    with provider(tmp_path / "provider", github, repository.id) as trusting:
-        repository.commit(project(trusting.url), message="Begin")
-        made = Actions(
-            repository=repository, provider=trusting, folder=tmp_path / "actions", settings=keyless_settings()
-        )
-        made.forget()
+    with acting(github, tmp_path) as made:
         yield made
