@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ftops.datafiles import read_data
 from ftops.lockfile import CheckpointRecord, Chosen, Generation, JobRecord, Lockfile, encode, with_generation
 from ftops.plan.desired import resolve
-from ftops.project import open_project, read_specs
+from ftops.project import open_project, read_declared
 
 if TYPE_CHECKING:
     from ftops.plan.desired import Desired
@@ -54,7 +54,7 @@ def write_project(folder: Path, count: int, shared: Path | None = None) -> None:
         else:
             (data / f"{name}.jsonl").write_text("".join(_row(number, row) for row in range(EXAMPLES)), encoding="utf-8")
     project = open_project(folder)
-    specs = read_specs(project)
+    specs = read_declared(project).specs
     lock = Lockfile(target=project.target.name)
     files = read_data(project, specs, {}, folder, lock).files
     for each in resolve(specs, files, config=project.config, target=project.target, recorded=lock):

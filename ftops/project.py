@@ -109,11 +109,6 @@ def open_project(start: Path, target: str | None = None) -> Project:
     return Project(root=root, config=config, target=config.targets[name])
 
 
-def read_specs(project: Project) -> tuple[Spec, ...]:
-    """All specs, parents before children; as `read_declared`."""
-    return read_declared(project).specs
-
-
 def read_declared(project: Project) -> Declared:
     """All specs, parents before children, and all datasets; only files that changed are parsed.
 

@@ -24,7 +24,7 @@ from ftops.filecache import SETTLED_NS
 from ftops.lockfile import Generation, JobRecord, encode, with_generation
 from ftops.lockstore import LockStore
 from ftops.plan.desired import resolve
-from ftops.project import open_project, read_specs
+from ftops.project import open_project, read_declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +68,7 @@ class Shelf:
         project = open_project(self.root)
         store = LockStore(project.root, project.lock_name, project.target.name)
         lock = store.read()
-        specs = read_specs(project)
+        specs = read_declared(project).specs
         files = read_data(project, specs, {}, models_folder({}), lock).files
         commit = self.git("rev-parse", "HEAD").strip() if (self.root / ".git").exists() else None
         for each in resolve(specs, files, config=project.config, target=project.target, recorded=lock):
