@@ -74,7 +74,7 @@ def apply(
     if wait:
         left, collected = follow(world, options, provider=world.provider, quiet=quiet, told=outcomes)
         outcomes += collected
-    elif not (quiet or as_json) and _goes_on(outcomes, world.store().read()):
+    elif outcomes and not (quiet or as_json) and _goes_on(outcomes, world.store().read()):
         command = f"ftops reconcile{asked.scope}"
         frame.say(f"next: `{command}` records what comes of it, `{command} --wait` follows it")
     if as_json:

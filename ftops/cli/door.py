@@ -19,8 +19,8 @@ REFUSED = 3
 WRONG_USAGE = 64
 OUR_BUG = 70
 INTERRUPTED = 130
-SUBMITTING = {"apply", "reconcile"}
-"""Commands that submit jobs, or follow them."""
+SUBMITTING = {"apply", "reconcile", "collect"}
+"""Commands that submit jobs or follow them, also below `ci`."""
 
 
 def run(command: click.Command, arguments: Sequence[str] | None) -> int:
@@ -78,7 +78,7 @@ def wants_colour(stream: object) -> bool:
 
 
 def _what_goes_on(arguments: Sequence[str]) -> str:
-    if not set(arguments[:1]) & SUBMITTING:
+    if SUBMITTING.isdisjoint(arguments[:2]):
         return ""
     return "; what was submitted goes on by itself, and `ftops reconcile --wait` follows it"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -24,8 +23,10 @@ if TYPE_CHECKING:
 def cancel(spec: str, target: str | None) -> None:
     """Cancel the newest job of SPEC, or a job by its id; it is not tried again until the spec changes."""
     _ask(spec, target, lambda provider, job_id: provider.cancel(job_id))
-    at_target = f" --target {quote(target)}" if target else ""
-    frame.say(f"next: `ftops reconcile{at_target}` records it; until then `ftops status` shows what it was")
+    from ftops.report.plan import Asked  # noqa: PLC0415  # commands load what they use
+
+    command = f"ftops reconcile{Asked(target=target).at_target}"
+    frame.say(f"next: `{command}` records it; until then `ftops status` shows what it was")
 
 
 @click.command()

@@ -52,8 +52,9 @@ def plan(
     world = frame.open_world(target)
     options = reconcile.Options(selectors=selectors, retry_failed=retry_failed)
     planned = reconcile.plan(world, options, refresh=refresh)
+    warnings = as_shown(planned.warnings)
     if not quiet:
-        frame.warn(planned.warnings)
+        click.echo(warnings, err=True, nl=False)
         frame.tell_collected(planned, world.clock.now())
     if as_json:
         from ftops.report.machine import plan_json  # noqa: PLC0415  # only with --json
@@ -65,7 +66,7 @@ def plan(
         frame.answer(text)
         # What policy says today of what is to be trained cannot be in a memo: then something is pending.
         if not (refresh or selectors or planned.pending):
-            remember(world.project.root, _paths(world, planned), as_shown(planned.warnings), f"{text}\n", since=began)
+            remember(world.project.root, _paths(world, planned), warnings, f"{text}\n", since=began)
     return frame.refused(planned) or (CHANGES_PENDING if detailed_exitcode and planned.pending else 0)
 
 

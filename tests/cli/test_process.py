@@ -142,16 +142,22 @@ def test_bars_on_a_terminal_leave_the_outcome(shop: Shop, monkeypatch: pytest.Mo
     assert "pong: ft:tiny-byte-90k:" in shown
 
 
-@pytest.mark.parametrize(("command", "more"), [("plan", ""), ("apply", "; what was submitted goes on by itself, ")])
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [(command, "; what was submitted goes on by itself, ") for command in ("apply", "reconcile", "ci collect")]
+    + [("plan", "")],
+)
 def test_ctrl_c_tells_what_goes_on_where_something_may(
     command: str, more: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pressed(_target: str | None) -> NoReturn:
+    def pressed(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ftops.cli.frame.open_world", pressed)
-    done = run(command)
-    assert (done.code, done.err.startswith(f"\nstopped{more}")) == (130, True)
+    monkeypatch.setattr("ftops.cli.ci.step.current_run", pressed)
+    done = run(*command.split())
+    assert done.code == 130
+    assert f"\nstopped{more}" in done.err
     assert bool(more) == ("submitted" in done.err)
 
 
